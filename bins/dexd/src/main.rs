@@ -1,0 +1,2 @@
+//! dexd
+fn main() {}

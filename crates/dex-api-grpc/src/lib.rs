@@ -1,0 +1,1 @@
+//! dex-api-grpc

@@ -1,0 +1,12 @@
+//! Records, wire values and decisions of a federated OpenID Connect provider.
+//!
+//! Nothing here does I/O, waits, or asks for the time: instants and randomness are arguments, so that every rule can be tested as a
+//! table. The upper crates (`dex-storage`, `dex-signer`, `dex-connectors`, `dex-http`) fetch, decide with this crate, and persist.
+
+pub mod clock;
+pub mod entropy;
+pub mod opaque;
+pub mod records;
+mod time;
+
+pub use time::{InvalidTimestamp, Timestamp};
