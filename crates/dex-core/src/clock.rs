@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::Timestamp;
 
 /// Tells what time it is. A request reads it once and passes `now` on.
-pub trait Clock: Send + Sync + 'static {
+pub trait Clock: std::fmt::Debug + Send + Sync + 'static {
     /// The current instant.
     fn now(&self) -> Timestamp;
 }

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// A source of unpredictable bytes.
-pub trait Entropy: Send + Sync + 'static {
+pub trait Entropy: std::fmt::Debug + Send + Sync + 'static {
     /// Fills `buffer` with random bytes.
     fn fill(&self, buffer: &mut [u8]);
 }
@@ -157,6 +157,7 @@ mod tests {
 
     #[test]
     fn base32_matches_known_text() {
+        #[derive(Debug)]
         struct Fixed;
         impl Entropy for Fixed {
             fn fill(&self, buffer: &mut [u8]) {

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod entropy;
 pub mod opaque;
 pub mod records;
+pub mod refresh;
 mod time;
 
 pub use time::{InvalidTimestamp, Timestamp};

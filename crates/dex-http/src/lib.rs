@@ -1,1 +1,17 @@
-//! dex-http
+//! The OpenID Connect provider as one [`tower::Service`].
+
+mod error;
+mod issuer;
+mod issuer_url;
+mod provider;
+mod request;
+mod router;
+mod service;
+
+pub use dex_core::refresh::RefreshPolicy;
+pub use error::{ErrorCode, OAuthError, PageError};
+pub use issuer::{BuildError, Issuer, IssuerBuilder};
+pub use issuer_url::{InvalidIssuer, IssuerUrl};
+pub use provider::{AuthRequestMode, ClientAddressPolicy, Policy};
+pub use request::{MatchedRoute, PeerAddress};
+pub use service::IssuerService;
