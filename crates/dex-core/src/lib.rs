@@ -5,6 +5,9 @@
 
 pub mod clock;
 pub mod entropy;
+pub mod go_duration;
+pub mod go_quote;
+pub mod lenient;
 pub mod opaque;
 pub mod records;
 pub mod refresh;
