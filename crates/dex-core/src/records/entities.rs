@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use serde::{Deserialize, Serialize};
 
 use super::column::{Blob, ColumnValue, Json, SecretText};
-use super::{Column, DecodeError, Description, Entity, Record, RecordKey, Row, Value};
+use super::{Column, DecodeError, Description, Entity, Record, RecordKey, Row, Value, fold};
 use crate::Timestamp;
 
 /// A part of a record that fills several columns.
@@ -56,15 +56,15 @@ macro_rules! columns {
 /// Makes a described struct a record: table, number of key columns, expiry columns.
 macro_rules! record {
     ($name:ident, $table:literal, key 1, expires $expires:expr) => {
-        record!(@impl $name, $table, 1, $expires, &'a str, |key| vec![key.to_owned()]);
+        record!(@impl $name, $table, 1, false, $expires, &'a str, |key| vec![key.to_owned()]);
     };
     ($name:ident, $table:literal, key 2, expires $expires:expr) => {
-        record!(@impl $name, $table, 2, $expires, (&'a str, &'a str), |key| vec![key.0.to_owned(), key.1.to_owned()]);
+        record!(@impl $name, $table, 2, false, $expires, (&'a str, &'a str), |key| vec![key.0.to_owned(), key.1.to_owned()]);
     };
     ($name:ident, $table:literal, lower-case key 1, expires $expires:expr) => {
-        record!(@impl $name, $table, 1, $expires, &'a str, |key| vec![key.to_lowercase()]);
+        record!(@impl $name, $table, 1, true, $expires, &'a str, |key| vec![fold(key)]);
     };
-    (@impl $name:ident, $table:literal, $key_len:literal, $expires:expr, $key:ty, |$k:ident| $parts:expr) => {
+    (@impl $name:ident, $table:literal, $key_len:literal, $folds_key:literal, $expires:expr, $key:ty, |$k:ident| $parts:expr) => {
         impl Record for $name {
             const ENTITY: Entity = Entity::$name;
             type Key<'a> = $key;
@@ -73,7 +73,7 @@ macro_rules! record {
                 static DESCRIPTION: LazyLock<Description> = LazyLock::new(|| {
                     let mut columns = Vec::new();
                     $name::describe(&mut columns);
-                    Description { table: $table, columns, key_len: $key_len, expires: $expires }
+                    Description { table: $table, columns, key_len: $key_len, folds_key: $folds_key, expires: $expires }
                 });
                 &DESCRIPTION
             }

@@ -108,6 +108,8 @@ pub struct Description {
     pub columns: Vec<Column>,
     /// How many of the first columns form the primary key (1 or 2); all of them are [`Kind::Text`].
     pub key_len: usize,
+    /// Whether keys that differ in letter case only name the same record: [`RecordKey`] holds them in lower case.
+    pub folds_key: bool,
     /// Time columns of which any lying in the past makes the record collectable; empty: never collected.
     pub expires: &'static [&'static str],
 }
@@ -133,11 +135,13 @@ pub struct Row {
 impl Row {
     /// The primary key of this row.
     pub fn key(&self) -> RecordKey {
+        let description = self.entity.description();
         let parts = self
             .values
             .iter()
-            .take(self.entity.description().key_len)
+            .take(description.key_len)
             .map(|value| match value {
+                Value::Text(text) if description.folds_key => fold(text),
                 Value::Text(text) => text.clone(),
                 _ => String::new(),
             })
@@ -207,6 +211,13 @@ pub trait Record: Clone + PartialEq + fmt::Debug + Send + Sync + Sized + 'static
     fn key(&self) -> RecordKey {
         self.to_row().key()
     }
+}
+
+/// Lower case, character by character as Dex does it: neither a final sigma nor a dotted capital I is special.
+fn fold(text: &str) -> String {
+    text.chars()
+        .filter_map(|c| c.to_lowercase().next())
+        .collect()
 }
 
 #[cfg(test)]

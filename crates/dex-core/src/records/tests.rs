@@ -60,6 +60,17 @@ fn a_password_is_found_in_any_letter_case() {
         Password::record_key("Foo@Example.COM"),
         Password::record_key("foo@example.com")
     );
+    let password = Password {
+        email: "Foo@Example.COM".into(),
+        ..Default::default()
+    };
+    assert_eq!(password.key(), Password::record_key("foo@example.com"));
+    assert_eq!(password.to_row().key(), password.key());
+}
+
+#[test]
+fn letters_are_folded_one_by_one() {
+    assert_eq!(fold("ΟΔΟΣ İ ẞ"), "οδοσ i ß");
 }
 
 #[test]
