@@ -3,11 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
+use dex_connectors::Connector;
 use dex_core::clock::{Clock, SystemClock};
 use dex_core::entropy::{Entropy, SystemEntropy};
 use dex_signer::Signer;
-use dex_storage::Storage;
+use dex_storage::{Storage, StorageError};
 
+use crate::connectors::{ConnectorInfo, Connectors, HandedInOnly, OpenConnector, OpenError};
 use crate::provider::Provider;
 use crate::{InvalidIssuer, IssuerService, IssuerUrl, Policy};
 
@@ -28,7 +30,27 @@ impl Issuer {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new()),
             policy: Policy::default(),
+            connectors: Vec::new(),
         }
+    }
+
+    /// Opens every connector now instead of at its first use, all at once, and says how each went, by id. One that failed is retried
+    /// at its next use; whether the provider serves without it is the caller's decision.
+    ///
+    /// # Errors
+    /// [`StorageError`] when the connectors cannot be listed.
+    pub async fn open_connectors(
+        &self,
+    ) -> Result<Vec<(String, Result<(), OpenError>)>, StorageError> {
+        let connectors = &self.provider.connectors;
+        let all = connectors.list().await?;
+        Ok(
+            futures_util::future::join_all(all.into_iter().map(|about| async move {
+                let outcome = connectors.open(&about.id).await.map(drop);
+                (about.id, outcome)
+            }))
+            .await,
+        )
     }
 
     /// The provider as a service. It expects whole request paths; nested in an axum router it finds them by itself.
@@ -45,6 +67,7 @@ pub struct IssuerBuilder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     policy: Policy,
+    connectors: Vec<OpenConnector>,
 }
 
 impl IssuerBuilder {
@@ -69,6 +92,26 @@ impl IssuerBuilder {
         self
     }
 
+    /// Offers an already open connector besides the stored ones; it wins over a stored one of the same `id`. `name` is shown to people.
+    #[must_use]
+    pub fn connector(
+        mut self,
+        id: impl Into<String>,
+        name: impl Into<String>,
+        connector: Arc<dyn Connector>,
+    ) -> Self {
+        self.connectors.push(OpenConnector {
+            about: ConnectorInfo {
+                id: id.into(),
+                name: name.into(),
+                kind: "custom".to_owned(),
+                grant_types: Vec::new(),
+            },
+            connector,
+        });
+        self
+    }
+
     /// Puts the provider together.
     ///
     /// # Errors
@@ -80,6 +123,12 @@ impl IssuerBuilder {
         Ok(Issuer {
             provider: Arc::new(Provider {
                 issuer,
+                connectors: Connectors::new(
+                    Arc::clone(&self.storage),
+                    Arc::clone(&self.clock),
+                    Arc::new(HandedInOnly),
+                    self.connectors,
+                ),
                 storage: self.storage,
                 signer: self.signer,
                 clock: self.clock,

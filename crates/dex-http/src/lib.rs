@@ -1,5 +1,6 @@
 //! The OpenID Connect provider as one [`tower::Service`].
 
+mod connectors;
 mod error;
 mod issuer;
 mod issuer_url;
@@ -8,6 +9,7 @@ mod request;
 mod router;
 mod service;
 
+pub use connectors::OpenError;
 pub use dex_core::refresh::RefreshPolicy;
 pub use error::{ErrorCode, OAuthError, PageError};
 pub use issuer::{BuildError, Issuer, IssuerBuilder};

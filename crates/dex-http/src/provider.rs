@@ -14,12 +14,14 @@ use http::HeaderName;
 use ipnet::IpNet;
 
 use crate::IssuerUrl;
+use crate::connectors::Connectors;
 
 /// The provider: everything an endpoint may use. Handlers take `&Provider` and name what they need.
 #[derive(Debug)]
 pub(crate) struct Provider {
     pub(crate) issuer: IssuerUrl,
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) connectors: Connectors,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
