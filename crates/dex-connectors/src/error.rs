@@ -27,6 +27,9 @@ pub enum ConnectorError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Too much of the same work is waiting already; the caller may try again later.
+    #[error("too many password checks are waiting")]
+    Busy,
     /// The connector's configuration is wrong.
     #[error("{0}")]
     Config(String),

@@ -5,8 +5,13 @@
 //! one alone with `examples/login_with_oidc.rs` as the pattern.
 //!
 //! # Adding a connector
-//! A folder here with `Config` (serde, Dex's keys), `open`, the impl, its fake upstream and its tests; one line in
-//! `registry`. It talks to its upstream only through `upstream::UpstreamClient`.
+//! 1. A folder `src/<name>/` with a `Config` (serde, `#[serde(default)]`, Dex's key names) and the type that implements
+//!    [`Connector`].
+//! 2. `impl ConnectorConfig for Config`: turn the configuration into an open connector, or say why not. Everything it needs of the
+//!    outside (clock, randomness, HTTP) is in the [`OpenContext`]; it talks to its upstream only through
+//!    [`upstream::UpstreamClient`], which brings timeouts, size limits, roots and proxies.
+//! 3. A cargo feature of its name, and one line in [`Registry::with_all`]: `registry.add::<github::Config>("github")`.
+//! 4. A fake of its upstream beside it, and the observable checks as tests against that fake.
 
 use std::fmt;
 
@@ -15,9 +20,23 @@ use dex_core::records::{Blob, Claims};
 use secrecy::SecretString;
 use url::Url;
 
+mod config;
+mod context;
 mod error;
+pub mod hashing;
+#[cfg(feature = "local")]
+pub mod local;
+#[cfg(feature = "mock")]
+pub mod mock;
+mod registry;
+pub mod upstream;
 
+pub use config::UnknownKeys;
+pub use context::{
+    ConnectorConfig, NoPasswords, OpenContext, PasswordDirectory, PasswordLookupError,
+};
 pub use error::ConnectorError;
+pub use registry::Registry;
 
 /// A way to an upstream identity provider.
 pub trait Connector: Send + Sync + fmt::Debug + 'static {
@@ -143,6 +162,10 @@ impl Callback<'_> {
 #[async_trait]
 pub trait PasswordLogin: Send + Sync + fmt::Debug {
     /// Label of the name field, such as `Email Address`.
+    #[expect(
+        clippy::unnecessary_literal_bound,
+        reason = "other connectors have it in their configuration"
+    )]
     fn prompt(&self) -> &str {
         "Username"
     }

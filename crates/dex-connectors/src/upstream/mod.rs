@@ -1,0 +1,5 @@
+//! How connectors talk to their upstreams.
+
+mod settings;
+
+pub use settings::{ProxySettings, UpstreamSettings};
