@@ -1,12 +1,50 @@
 //! Signing keys of a federated OpenID Connect provider: who signs, which public keys verify, and when they rotate.
 //!
-//! [`Signer`] hands out the key of the moment and the published key set. It knows no storage: the local signer keeps its keys behind
-//! `KeyStore`, which `dex-http` implements over its storage.
+//! [`Signer`] hands out the key of the moment and the published [`KeySet`]. It knows no storage: [`LocalSigner`] keeps its keys
+//! behind [`KeyStore`], which `dex-http` implements over its storage.
+//!
+//! ```
+//! # use std::sync::Arc;
+//! # use dex_core::{clock::SystemClock, entropy::SystemEntropy};
+//! # use dex_signer::{Algorithm, LocalConfig, LocalSigner, MemoryKeyStore, Signer};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = LocalConfig::default();
+//! config.algorithm = Algorithm::Es256;
+//! let signer = LocalSigner::open(
+//!     Arc::new(MemoryKeyStore::new()),
+//!     config,
+//!     Arc::new(SystemClock),
+//!     Arc::new(SystemEntropy::new()),
+//! )
+//! .await?;
+//! let token = signer.signing_key().await?.sign(None, b"{}".to_vec()).await?;
+//! assert_eq!(signer.verify(&token).await??.bytes(), b"{}");
+//! # Ok(()) }
+//! ```
+//!
+//! # Adding a signer
+//! Implement [`Signer`] and [`SigningKey`]; build the published keys with [`KeySet::from_jwks`]. Signing that takes longer than some
+//! tens of microseconds must leave the async workers alone.
+
+mod algorithm;
+mod generate;
+mod jwk;
+mod key_set;
+mod local;
+mod store;
+mod token;
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use jwk::InvalidKey;
+pub use key_set::KeySet;
+pub use local::{Checked, LocalConfig, LocalSigner, OldKeys, RotatedNow, rotate_now};
+pub use store::{DecideKeys, KeyChange, KeyStore, MemoryKeyStore};
+pub use token::{MAX_TOKEN_LEN, VerifiedPayload, VerifyError};
 
 /// A source of signatures and of the keys that verify them.
 #[async_trait]
@@ -22,6 +60,24 @@ pub trait Signer: Send + Sync + fmt::Debug + 'static {
     /// may return the same set.
     async fn refreshed_key_set(&self) -> Result<Arc<KeySet>, SignerError> {
         self.key_set().await
+    }
+
+    /// The algorithm tokens are signed with, as far as it is known without waiting: the one to announce while
+    /// [`key_set`](Self::key_set) is not there yet.
+    fn expected_algorithm(&self) -> Algorithm;
+
+    /// Checks a token of ours against the published keys, read anew once if the token names a key that is not among them.
+    ///
+    /// # Errors
+    /// Outside: the keys cannot be had, the token may be good. Inside: the token is not acceptable.
+    async fn verify(
+        &self,
+        token: &str,
+    ) -> Result<Result<VerifiedPayload, VerifyError>, SignerError> {
+        match self.key_set().await?.verify(token) {
+            Err(VerifyError::UnknownKey) => Ok(self.refreshed_key_set().await?.verify(token)),
+            verdict => Ok(verdict),
+        }
     }
 }
 
@@ -40,25 +96,6 @@ pub trait SigningKey: Send + Sync + fmt::Debug + 'static {
     async fn sign(&self, typ: Option<&str>, payload: Vec<u8>) -> Result<String, SignerError>;
 }
 
-/// Signature algorithms of JWS (RFC 7518 §3.1, RFC 8037 §3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// Ed25519.
-    EdDsa,
-}
-
-/// The published keys, ready to be served and to verify with. (Filled in by the signer's author: prepared JWKS bytes and ETag,
-/// `verify(token) -> payload` for all algorithms, keys by `kid`.)
-#[derive(Debug)]
-pub struct KeySet {}
-
 /// A signer failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -75,4 +112,19 @@ pub enum SignerError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The stored signing key cannot be used.
+    #[error("the stored signing key cannot be used")]
+    Key(#[from] InvalidKey),
+    /// Signing or making a key failed.
+    #[error("{context} failed")]
+    Failed {
+        /// What was being done.
+        context: &'static str,
+        /// The cause.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The settings make no sense.
+    #[error("{0}")]
+    InvalidConfig(String),
 }
