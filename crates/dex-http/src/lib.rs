@@ -4,6 +4,7 @@ mod connectors;
 mod error;
 mod issuer;
 mod issuer_url;
+pub mod pages;
 mod provider;
 mod request;
 mod router;

@@ -1,0 +1,51 @@
+//! An answer that is complete before its first byte is sent.
+
+use axum::body::Body;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, StatusCode};
+
+/// Status, headers and bytes of a page or an asset.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PageResponse {
+    /// Status.
+    pub status: StatusCode,
+    /// All headers of ours; a later layer may replace single ones by what the operator configured.
+    pub headers: HeaderMap,
+    /// The whole body.
+    pub body: Bytes,
+}
+
+impl PageResponse {
+    /// One line of plain text, as the HTTP library of Dex writes its own errors.
+    pub(super) fn plain(status: StatusCode, line: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        );
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        Self {
+            status,
+            headers,
+            body: Bytes::from(format!("{line}\n")),
+        }
+    }
+}
+
+impl From<PageResponse> for http::Response<Bytes> {
+    fn from(page: PageResponse) -> Self {
+        let mut response = http::Response::new(page.body);
+        *response.status_mut() = page.status;
+        *response.headers_mut() = page.headers;
+        response
+    }
+}
+
+impl IntoResponse for PageResponse {
+    fn into_response(self) -> Response {
+        http::Response::<Bytes>::from(self).map(Body::from)
+    }
+}
