@@ -11,6 +11,7 @@
 mod error;
 mod ext;
 pub mod memory;
+pub mod sqlite;
 mod transaction;
 
 use std::fmt;
