@@ -10,8 +10,10 @@
 
 mod error;
 mod ext;
+pub mod garbage;
 pub mod memory;
 pub mod sqlite;
+pub mod static_overlay;
 mod transaction;
 
 use std::fmt;
@@ -86,6 +88,24 @@ impl Collected {
             Entity::AuthSession => self.auth_sessions += count,
             _ => {}
         }
+    }
+
+    /// Adds what another step removed.
+    pub fn merge(&mut self, step: Self) {
+        self.auth_requests += step.auth_requests;
+        self.auth_codes += step.auth_codes;
+        self.device_requests += step.device_requests;
+        self.device_tokens += step.device_tokens;
+        self.auth_sessions += step.auth_sessions;
+    }
+
+    /// How many were removed of the entity of which most were.
+    pub fn most(&self) -> usize {
+        self.auth_requests
+            .max(self.auth_codes)
+            .max(self.device_requests)
+            .max(self.device_tokens)
+            .max(self.auth_sessions)
     }
 
     /// Whether nothing was removed.
