@@ -78,6 +78,13 @@ pub fn new_token(entropy: &dyn Entropy) -> String {
     identifier::<21>(entropy)
 }
 
+/// Whether `text` has the shape of a secret that this provider or Dex has drawn: [`new_token`] or [`new_id`].
+pub fn is_token(text: &str) -> bool {
+    matches!(text.len(), 25 | 33)
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
+}
+
 /// A 51-character device code (RFC 8628 §3.2).
 pub fn new_device_code(entropy: &dyn Entropy) -> String {
     identifier::<32>(entropy)
@@ -144,6 +151,24 @@ mod tests {
             assert_eq!(text.len(), len, "{text}");
             assert!(text.starts_with(|c: char| c.is_ascii_lowercase()));
             assert!(text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7')));
+        }
+    }
+
+    #[test]
+    fn tokens_are_known_by_their_shape() {
+        let entropy = SystemEntropy::new();
+        assert!(is_token(&new_token(&entropy)));
+        assert!(is_token(&new_id(&entropy)));
+        for other in [
+            "",
+            "a",
+            "2bcdefghijklmnopqrstuvwxy",
+            "Abcdefghijklmnopqrstuvwxy",
+            "abcdefghijklmnopqrstuvwx1",
+            "abcdefghijklmnopqrstuvwxyz",
+            &new_device_code(&entropy),
+        ] {
+            assert!(!is_token(other), "{other}");
         }
     }
 

@@ -3,10 +3,15 @@
 //! Nothing here does I/O, waits, or asks for the time: instants and randomness are arguments, so that every rule can be tested as a
 //! table. The upper crates (`dex-storage`, `dex-signer`, `dex-connectors`, `dex-http`) fetch, decide with this crate, and persist.
 
+pub mod audience;
 pub mod authorize;
+pub mod basic_auth;
+pub mod claims;
 pub mod clock;
+pub mod code;
 pub mod entropy;
 pub mod go_duration;
+pub mod go_json;
 pub mod go_quote;
 pub mod lenient;
 pub mod opaque;

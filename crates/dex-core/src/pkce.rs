@@ -66,6 +66,8 @@ pub const PLAIN: &str = "plain";
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn stored(challenge: &str, method: &str) -> PkceChallenge {
@@ -96,6 +98,15 @@ mod tests {
             ("", "", "abc", Err(PkceError::NotStarted)),
         ] {
             assert_eq!(verify(&stored(challenge, method), verifier), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_right_verifier_fits(verifier in ".+", other in ".+") {
+            prop_assert_eq!(verify(&stored(&challenge_s256(&verifier), S256), &verifier), Ok(()));
+            prop_assert_eq!(verify(&stored(&challenge_s256(&verifier), S256), &other).is_ok(), verifier == other);
+            prop_assert_eq!(verify(&stored(&verifier, PLAIN), &other).is_ok(), verifier == other);
         }
     }
 }

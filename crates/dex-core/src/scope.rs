@@ -71,7 +71,7 @@ pub fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-const AUDIENCE: &str = "audience:server:client_id:";
+pub(crate) const AUDIENCE: &str = "audience:server:client_id:";
 
 #[cfg(test)]
 mod tests {
