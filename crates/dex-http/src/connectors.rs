@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use dex_connectors::{Connector, ConnectorError};
+use dex_connectors::{Connector, ConnectorError, OpenContext, Registry};
 use dex_core::Timestamp;
 use dex_core::clock::Clock;
 use dex_core::records;
@@ -23,20 +23,27 @@ pub(crate) trait Opener: Send + Sync + fmt::Debug {
     -> Result<Arc<dyn Connector>, ConnectorError>;
 }
 
-/// Opens nothing: for providers whose connectors are all handed in.
+/// Opens connectors by their type name.
 #[derive(Debug)]
-pub(crate) struct HandedInOnly;
+pub(crate) struct RegistryOpener {
+    pub(crate) registry: Registry,
+    pub(crate) context: OpenContext,
+}
 
 #[async_trait]
-impl Opener for HandedInOnly {
+impl Opener for RegistryOpener {
     async fn open(
         &self,
         record: &records::Connector,
     ) -> Result<Arc<dyn Connector>, ConnectorError> {
-        Err(ConnectorError::Config(format!(
-            "unknown connector type {:?}",
-            record.kind
-        )))
+        self.registry
+            .open(
+                &record.kind,
+                &record.id,
+                record.config.expose(),
+                &self.context,
+            )
+            .await
     }
 }
 

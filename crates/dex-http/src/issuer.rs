@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use dex_connectors::Connector;
+use dex_connectors::upstream::UpstreamSettings;
+use dex_connectors::{Connector, OpenContext, Registry};
 use dex_core::clock::{Clock, SystemClock};
 use dex_core::entropy::{Entropy, SystemEntropy};
 use dex_signer::Signer;
 use dex_storage::{Storage, StorageError};
 
-use crate::connectors::{ConnectorInfo, Connectors, HandedInOnly, OpenConnector, OpenError};
+use crate::connectors::{ConnectorInfo, Connectors, OpenConnector, OpenError, RegistryOpener};
+use crate::password_directory::StoredPasswords;
 use crate::provider::Provider;
 use crate::{InvalidIssuer, IssuerService, IssuerUrl, Policy};
 
@@ -31,6 +33,8 @@ impl Issuer {
             entropy: Arc::new(SystemEntropy::new()),
             policy: Policy::default(),
             connectors: Vec::new(),
+            registry: Registry::with_all(),
+            upstream: UpstreamSettings::default(),
         }
     }
 
@@ -68,6 +72,8 @@ pub struct IssuerBuilder {
     entropy: Arc<dyn Entropy>,
     policy: Policy,
     connectors: Vec<OpenConnector>,
+    registry: Registry,
+    upstream: UpstreamSettings,
 }
 
 impl IssuerBuilder {
@@ -112,6 +118,20 @@ impl IssuerBuilder {
         self
     }
 
+    /// The connectors that stored records can name by type. Default: all of this build.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = registry;
+        self
+    }
+
+    /// How connectors reach their upstreams. Default: [`UpstreamSettings::default`].
+    #[must_use]
+    pub fn upstream(mut self, upstream: UpstreamSettings) -> Self {
+        self.upstream = upstream;
+        self
+    }
+
     /// Puts the provider together.
     ///
     /// # Errors
@@ -120,13 +140,19 @@ impl IssuerBuilder {
         let issuer = IssuerUrl::parse(&self.url).map_err(|cause| BuildError {
             faults: vec![cause.into()],
         })?;
+        let opener = RegistryOpener {
+            registry: self.registry,
+            context: OpenContext::new(Arc::clone(&self.clock), Arc::clone(&self.entropy))
+                .with_passwords(Arc::new(StoredPasswords(Arc::clone(&self.storage))))
+                .with_upstream(self.upstream),
+        };
         Ok(Issuer {
             provider: Arc::new(Provider {
                 issuer,
                 connectors: Connectors::new(
                     Arc::clone(&self.storage),
                     Arc::clone(&self.clock),
-                    Arc::new(HandedInOnly),
+                    Arc::new(opener),
                     self.connectors,
                 ),
                 storage: self.storage,

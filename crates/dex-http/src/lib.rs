@@ -5,6 +5,7 @@ mod error;
 mod issuer;
 mod issuer_url;
 pub mod pages;
+mod password_directory;
 mod provider;
 mod request;
 mod router;
