@@ -11,6 +11,7 @@ use dex_signer::Signer;
 use dex_storage::{Storage, StorageError};
 
 use crate::connectors::{ConnectorInfo, Connectors, OpenConnector, OpenError, RegistryOpener};
+use crate::pages::{FrontendOptions, Pages, PagesError};
 use crate::password_directory::StoredPasswords;
 use crate::provider::Provider;
 use crate::{InvalidIssuer, IssuerService, IssuerUrl, Policy};
@@ -33,6 +34,7 @@ impl Issuer {
             entropy: Arc::new(SystemEntropy::new()),
             policy: Policy::default(),
             connectors: Vec::new(),
+            frontend: FrontendOptions::default(),
             registry: Registry::with_all(),
             upstream: UpstreamSettings::default(),
         }
@@ -72,6 +74,7 @@ pub struct IssuerBuilder {
     entropy: Arc<dyn Entropy>,
     policy: Policy,
     connectors: Vec<OpenConnector>,
+    frontend: FrontendOptions,
     registry: Registry,
     upstream: UpstreamSettings,
 }
@@ -118,6 +121,13 @@ impl IssuerBuilder {
         self
     }
 
+    /// How pages look and where their files come from. Default: the embedded ones. The issuer's path is filled in.
+    #[must_use]
+    pub fn frontend(mut self, frontend: FrontendOptions) -> Self {
+        self.frontend = frontend;
+        self
+    }
+
     /// The connectors that stored records can name by type. Default: all of this build.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
@@ -136,10 +146,20 @@ impl IssuerBuilder {
     ///
     /// # Errors
     /// Everything that does not fit together, at once.
-    pub fn build(self) -> Result<Issuer, BuildError> {
-        let issuer = IssuerUrl::parse(&self.url).map_err(|cause| BuildError {
-            faults: vec![cause.into()],
-        })?;
+    pub fn build(mut self) -> Result<Issuer, BuildError> {
+        let mut faults = Vec::new();
+        let issuer = IssuerUrl::parse(&self.url)
+            .map_err(|fault| faults.push(fault.into()))
+            .ok();
+        if let Some(issuer) = &issuer {
+            issuer.prefix().clone_into(&mut self.frontend.issuer_path);
+        }
+        let pages = Pages::embedded(self.frontend)
+            .map_err(|fault| faults.push(fault.into()))
+            .ok();
+        let (Some(issuer), Some(pages)) = (issuer, pages) else {
+            return Err(BuildError { faults });
+        };
         let opener = RegistryOpener {
             registry: self.registry,
             context: OpenContext::new(Arc::clone(&self.clock), Arc::clone(&self.entropy))
@@ -155,6 +175,7 @@ impl IssuerBuilder {
                     Arc::new(opener),
                     self.connectors,
                 ),
+                pages,
                 storage: self.storage,
                 signer: self.signer,
                 clock: self.clock,
@@ -186,4 +207,6 @@ pub struct BuildError {
 enum Fault {
     #[error(transparent)]
     Issuer(#[from] InvalidIssuer),
+    #[error(transparent)]
+    Pages(#[from] PagesError),
 }

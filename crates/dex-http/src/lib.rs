@@ -2,6 +2,7 @@
 
 mod connectors;
 mod error;
+mod home;
 mod issuer;
 mod issuer_url;
 pub mod pages;

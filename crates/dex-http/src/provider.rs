@@ -15,6 +15,7 @@ use ipnet::IpNet;
 
 use crate::IssuerUrl;
 use crate::connectors::Connectors;
+use crate::pages::Pages;
 
 /// The provider: everything an endpoint may use. Handlers take `&Provider` and name what they need.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Provider {
     pub(crate) issuer: IssuerUrl,
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) connectors: Connectors,
+    pub(crate) pages: Pages,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
