@@ -1,6 +1,5 @@
 //! What every handler gets a reference to.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -59,7 +58,7 @@ pub struct Policy {
     /// Request headers allowed in preflights. Default `Authorization`.
     pub allowed_headers: Vec<String>,
     /// Response headers set by the operator (`web.headers`); they override ours.
-    pub headers: BTreeMap<HeaderName, http::HeaderValue>,
+    pub headers: http::HeaderMap,
     /// Header that carries the client's address, and the peers that are believed.
     pub client_address: Option<ClientAddressPolicy>,
 }
@@ -80,7 +79,7 @@ impl Default for Policy {
             auth_requests: AuthRequestMode::Sealed,
             allowed_origins: Vec::new(),
             allowed_headers: vec!["Authorization".to_owned()],
-            headers: BTreeMap::new(),
+            headers: http::HeaderMap::new(),
             client_address: None,
         }
     }
