@@ -1,0 +1,20 @@
+//! The harness of the endpoint tests: a provider over memory, a browser with a cookie jar, and the usual people.
+//!
+//! ```ignore
+//! let op = TestProvider::new().client(app()).connector(mock("mock", "Mock")).build().await;
+//! let mut browser = op.browser();
+//! let code = op.sign_in(&mut browser, &AuthorizeRequest::good()).await;
+//! ```
+
+mod browser;
+mod provider;
+mod request;
+mod upstream;
+
+pub(crate) use browser::{Browser, Page};
+pub(crate) use provider::{
+    CLIENT_ID, CLIENT_SECRET, CountingStorage, ISSUER, Mount, PASSWORD, REDIRECT_URI, TestProvider,
+    USER_EMAIL, app, local, mock_callback, mock_password, user,
+};
+pub(crate) use request::{AuthorizeRequest, Tokens};
+pub(crate) use upstream::{Denying, FormPost};
