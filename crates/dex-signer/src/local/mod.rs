@@ -113,6 +113,8 @@ struct Attempt {
 struct Loaded {
     at: Timestamp,
     record: SigningKeys,
+    /// How many of its verification keys are published.
+    published: usize,
     key: Arc<LocalKey>,
     set: Arc<KeySet>,
 }
@@ -291,8 +293,8 @@ impl LocalSigner {
         record: SigningKeys,
         next: Option<&NextSigningKey>,
     ) -> Result<(), SignerError> {
-        let before = self.current.load_full();
         let private = record.signing_key.expose().ok_or(SignerError::NoKey)?;
+        let before = self.current.load_full();
         let key = match &before {
             Some(before) if before.record.signing_key == record.signing_key => {
                 Arc::clone(&before.key)
@@ -302,25 +304,36 @@ impl LocalSigner {
         let next = next
             .and_then(|next| next.signing_key.expose())
             .map(decision::key_id);
-        let mut published = vec![key.public()?];
-        for stored in record.verification_keys.0.iter().flatten() {
-            let is_next = Some(decision::key_id(&stored.public_key)) == next;
-            if !is_next && stored.expiry.saturating_add(EXPIRY_GRACE) < now {
-                continue;
-            }
-            match VerifyingKey::read(&stored.public_key) {
-                Ok(key) => published.push(key),
-                Err(error) => warn!(err = %error, "a stored verification key is left out"),
-            }
-        }
-        let set = KeySet::new(published);
+        let verifying: Vec<_> = record
+            .verification_keys
+            .0
+            .iter()
+            .flatten()
+            .filter(|stored| {
+                stored.expiry.saturating_add(EXPIRY_GRACE) >= now
+                    || Some(decision::key_id(&stored.public_key)) == next
+            })
+            .collect();
+        let published = verifying.len();
         let set = match &before {
-            Some(before) if before.set.etag() == set.etag() => Arc::clone(&before.set),
-            _ => Arc::new(set),
+            Some(before) if before.published == published && before.record == record => {
+                Arc::clone(&before.set)
+            }
+            _ => {
+                let mut keys = vec![key.public()?];
+                for stored in verifying {
+                    match VerifyingKey::read(&stored.public_key) {
+                        Ok(key) => keys.push(key),
+                        Err(error) => warn!(err = %error, "a stored verification key is left out"),
+                    }
+                }
+                Arc::new(KeySet::new(keys))
+            }
         };
         self.current.store(Some(Arc::new(Loaded {
             at: now,
             record,
+            published,
             key,
             set,
         })));
