@@ -1,5 +1,7 @@
 //! Style sheets, scripts, images and `robots.txt`: held in memory, answered with validators.
 
+mod embedded;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -28,10 +30,25 @@ struct Asset {
 
 impl Assets {
     pub(super) fn load(frontend: &Frontend) -> Result<Self, PagesError> {
-        let theme_folder = format!("themes/{}/", frontend.theme);
+        let theme_folder = format!("themes/{}", frontend.theme);
+        let own_theme = frontend
+            .dir
+            .as_ref()
+            .filter(|dir| is_folder_name(&frontend.theme) && dir.join(&theme_folder).is_dir());
+        let is_embedded = |folder: &str| {
+            embedded::FILES
+                .iter()
+                .any(|(name, _)| below(name, folder).is_some())
+        };
+        // A theme of the operator's may be a style sheet only; the logo and the icon then are those of `light`.
+        let base_theme = if own_theme.is_some() && !is_embedded(&theme_folder) {
+            "themes/light"
+        } else {
+            &theme_folder
+        };
         let mut assets = BTreeMap::new();
         for (name, content) in embedded::FILES {
-            if let Some(path) = served_path(name, &theme_folder) {
+            if let Some(path) = served_path(name, base_theme) {
                 assets.insert(path, Asset::new(name, Bytes::from_static(content)));
             }
         }
@@ -39,9 +56,8 @@ impl Assets {
             let mut budget = MAX_TOTAL_BYTES;
             overlay(&mut assets, dir, "robots.txt", "robots.txt", &mut budget)?;
             overlay(&mut assets, dir, "static", "static", &mut budget)?;
-            if is_folder_name(&frontend.theme) {
-                let folder = theme_folder.trim_end_matches('/');
-                overlay(&mut assets, dir, folder, "theme", &mut budget)?;
+            if own_theme.is_some() {
+                overlay(&mut assets, dir, &theme_folder, "theme", &mut budget)?;
             }
         }
         Ok(Self(assets))
@@ -71,11 +87,6 @@ impl Assets {
             Some(asset) => asset.answer(method, request_headers),
             None => PageResponse::plain(StatusCode::NOT_FOUND, "404 page not found"),
         })
-    }
-
-    #[cfg(test)]
-    pub(super) fn content(&self, path: &str) -> Option<&[u8]> {
-        self.0.get(path).map(|asset| &*asset.content)
     }
 }
 
@@ -231,11 +242,16 @@ fn insert_content_range(headers: &mut HeaderMap, value: &str) {
 
 /// `static/x` stays, a file of the chosen theme becomes `theme/x`, other themes are not served.
 fn served_path(name: &'static str, theme_folder: &str) -> Option<Cow<'static, str>> {
-    match name.strip_prefix(theme_folder) {
+    match below(name, theme_folder) {
         Some(file) => Some(Cow::Owned(format!("theme/{file}"))),
         None if name.starts_with("themes/") => None,
         None => Some(Cow::Borrowed(name)),
     }
+}
+
+/// The rest of the name, if it is in the folder.
+fn below<'a>(name: &'a str, folder: &str) -> Option<&'a str> {
+    name.strip_prefix(folder)?.strip_prefix('/')
 }
 
 /// A theme is one folder directly below `themes/`, wherever its name comes from.
@@ -321,5 +337,3 @@ fn content_type(name: &str) -> &'static str {
 
 const MAX_TOTAL_BYTES: u64 = 64 * 1024 * 1024;
 const MAX_DEPTH: usize = 8;
-
-mod embedded;

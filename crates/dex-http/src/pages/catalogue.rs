@@ -81,8 +81,8 @@ pub(super) static ENGLISH: Catalogue = Catalogue {
     lang: "en",
     texts: &[
         ("approval.allow", "Grant Access"),
-        ("approval.asks", "{client} would like to:"),
-        ("approval.heading", "Grant Access"),
+        ("approval.asks", "This application asks to:"),
+        ("approval.heading", "Allow {client} to use your account?"),
         (
             "approval.nothing",
             "{client} has not requested any personal information",
@@ -110,7 +110,7 @@ pub(super) static ENGLISH: Catalogue = Catalogue {
             "Copy this code, switch to your application and paste it there:",
         ),
         ("password.back", "Select another login method."),
-        ("password.heading", "Log in to Your Account"),
+        ("password.heading", "Log in"),
         ("password.invalid", "Invalid {prompt} and password."),
         ("password.password", "Password"),
         ("password.remember_me", "Remember me"),
@@ -142,8 +142,8 @@ mod tests {
 
     #[test]
     fn a_value_is_not_searched_for_placeholders() {
-        let text = ENGLISH.filled("approval.asks", |_| Some("{client} {x".to_owned()));
-        assert_eq!(text.as_deref(), Some("{client} {x would like to:"));
+        let text = ENGLISH.filled("approval.user", |_| Some("{client} {x".to_owned()));
+        assert_eq!(text.as_deref(), Some("Signed in as {client} {x"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn has_dotted_argument(action: &str) -> bool {
             Some(_) => {}
             None if matches!(current, '"' | '\'' | '`') => quote = Some(current),
             None => {
-                let starts_field = chars.peek().is_some_and(|next| next.is_ascii_uppercase());
+                let starts_field = chars.peek().is_some_and(char::is_ascii_uppercase);
                 if current == '.' && starts_field && (before.is_whitespace() || before == '(') {
                     return true;
                 }

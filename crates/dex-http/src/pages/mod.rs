@@ -48,7 +48,7 @@ mod response;
 mod templates;
 mod views;
 
-pub use headers::page_headers;
+pub use headers::{FormEnd, page_headers};
 pub use options::{FrontendOptions, PagesError};
 pub use response::PageResponse;
 pub use views::{
@@ -62,7 +62,6 @@ use minijinja::{Value, context};
 
 use assets::Assets;
 use catalogue::Catalogue;
-use headers::ContentPolicy;
 use links::{local_path, web_link};
 use options::Frontend;
 use templates::Templates;
@@ -116,7 +115,7 @@ impl Pages {
             "login.html",
             StatusCode::OK,
             view.request_path,
-            view.form_action_targets,
+            FormEnd::NoForm,
             context! { connectors },
         )
     }
@@ -132,7 +131,7 @@ impl Pages {
             "password.html",
             status,
             view.request_path,
-            view.form_action_targets,
+            FormEnd::Client,
             context! {
                 post_url => local_path(view.post_url).unwrap_or_default(),
                 back_link => view.back_link.and_then(local_path).unwrap_or_default(),
@@ -158,7 +157,7 @@ impl Pages {
             "approval.html",
             StatusCode::OK,
             view.request_path,
-            view.form_action_targets,
+            FormEnd::Client,
             context! {
                 user => view.user,
                 client => view.client_name,
@@ -174,7 +173,7 @@ impl Pages {
             "oob.html",
             StatusCode::OK,
             view.request_path,
-            &[],
+            FormEnd::NoForm,
             context! { code => view.code },
         )
     }
@@ -190,7 +189,7 @@ impl Pages {
             "repost.html",
             StatusCode::OK,
             view.request_path,
-            view.form_action_targets,
+            FormEnd::Client,
             context! { action => local_path(view.action).unwrap_or_default(), fields },
         )
     }
@@ -208,7 +207,7 @@ impl Pages {
             "error.html",
             view.status,
             view.request_path,
-            &[],
+            FormEnd::NoForm,
             context! {
                 err_type => self.catalogue.status(view.status),
                 err_msg => view.message,
@@ -224,7 +223,7 @@ impl Pages {
             "home.html",
             StatusCode::OK,
             view.request_path,
-            &[],
+            FormEnd::NoForm,
             context! { discovery_url => web_link(view.discovery_url).unwrap_or_default() },
         )
     }
@@ -247,16 +246,13 @@ impl Pages {
         template: &'static str,
         status: StatusCode,
         request_path: &str,
-        form_action_targets: &[String],
+        form_end: FormEnd,
         variables: Value,
     ) -> PageResponse {
         match self.templates.render(template, request_path, variables) {
             Ok(html) => PageResponse {
                 status,
-                headers: page_headers(&ContentPolicy {
-                    image_source: self.logo_source.as_deref(),
-                    form_action_targets,
-                }),
+                headers: page_headers(form_end, self.logo_source.as_deref()),
                 body: Bytes::from(html),
             },
             Err(error) => {

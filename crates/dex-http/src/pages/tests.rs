@@ -4,8 +4,11 @@ use http::StatusCode;
 
 use super::*;
 
+mod assets_over_http;
+mod custom_directory;
 mod escaping;
 mod snapshots;
+mod themes;
 
 /// Pages of an issuer at `/dex`, as embedded, with what the test changes.
 fn pages(change: impl FnOnce(&mut FrontendOptions)) -> Pages {
@@ -40,7 +43,6 @@ fn login_view(connectors: &[ConnectorChoice]) -> LoginView<'_> {
     LoginView {
         request_path: "/dex/auth",
         connectors,
-        form_action_targets: &[],
     }
 }
 
@@ -53,7 +55,6 @@ fn password_view() -> PasswordView<'static> {
         username_prompt: "Email Address",
         invalid: false,
         remember_me: RememberMe::Hidden,
-        form_action_targets: &[],
     }
 }
 
@@ -67,7 +68,6 @@ fn approval_view(scopes: &[String]) -> ApprovalView<'_> {
         auth_request_id: "q5bjufjzbhywjfq5dw6cqgbeq",
         scopes,
         peer_names: &NO_PEERS,
-        form_action_targets: &[],
     }
 }
 

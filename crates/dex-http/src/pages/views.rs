@@ -2,10 +2,6 @@
 //!
 //! `request_path` is always the decoded path of the request as the browser sent it (with the issuer's own path), since
 //! links to assets are relative to it.
-//!
-//! `form_action_targets` are the addresses a form of the page may end at after redirects: the client's redirect URI, or
-//! an upstream's. Browsers apply `form-action` to every redirect that follows a submission, see
-//! [`page_headers`](super::page_headers).
 
 use std::collections::BTreeMap;
 
@@ -31,8 +27,6 @@ pub struct LoginView<'a> {
     pub request_path: &'a str,
     /// In any order; the page sorts them by name, without regard to case.
     pub connectors: &'a [ConnectorChoice],
-    /// See the module; usually empty, as the page has links and no form.
-    pub form_action_targets: &'a [String],
 }
 
 /// Whether the password page offers to remember the login.
@@ -64,8 +58,6 @@ pub struct PasswordView<'a> {
     pub invalid: bool,
     /// The check box.
     pub remember_me: RememberMe,
-    /// See the module: where the login may end when consent is skipped.
-    pub form_action_targets: &'a [String],
 }
 
 /// `approval.html`.
@@ -83,8 +75,6 @@ pub struct ApprovalView<'a> {
     pub scopes: &'a [String],
     /// Display names of clients by id, for `audience:server:client_id:…`; the id is shown where the name is missing.
     pub peer_names: &'a BTreeMap<String, String>,
-    /// See the module: the client's redirect URI.
-    pub form_action_targets: &'a [String],
 }
 
 /// `oob.html`.
@@ -105,8 +95,6 @@ pub struct RepostView<'a> {
     pub action: &'a str,
     /// The fields of the body, in order.
     pub fields: &'a [(String, String)],
-    /// See the module: where the flow may end right after the callback.
-    pub form_action_targets: &'a [String],
 }
 
 /// `error.html`.

@@ -22,15 +22,10 @@ fn pages_with(value: &str) -> Vec<(&'static str, PageResponse)> {
         "audience:server:client_id:named".to_owned(),
     ];
     let peers = BTreeMap::from([("named".to_owned(), value.to_owned())]);
-    let targets = [value.to_owned(), format!("https://{value}/")];
     let local = format!("/dex/{value}");
     let fields = [(value.to_owned(), value.to_owned())];
     let mut rendered = vec![
-        ("login", {
-            let mut view = login_view(&connectors);
-            view.form_action_targets = &targets;
-            pages.login(&view)
-        }),
+        ("login", pages.login(&login_view(&connectors))),
         (
             "password",
             pages.password(&PasswordView {
@@ -41,7 +36,6 @@ fn pages_with(value: &str) -> Vec<(&'static str, PageResponse)> {
                 username_prompt: value,
                 invalid: true,
                 remember_me: RememberMe::Checked,
-                form_action_targets: &targets,
             }),
         ),
         (
@@ -53,7 +47,6 @@ fn pages_with(value: &str) -> Vec<(&'static str, PageResponse)> {
                 auth_request_id: value,
                 scopes: &scopes,
                 peer_names: &peers,
-                form_action_targets: &targets,
             }),
         ),
         (
@@ -69,7 +62,6 @@ fn pages_with(value: &str) -> Vec<(&'static str, PageResponse)> {
                 request_path: value,
                 action: &local,
                 fields: &fields,
-                form_action_targets: &targets,
             }),
         ),
         (
@@ -137,15 +129,8 @@ fn o4_addresses_that_run_scripts_are_not_linked() {
             for attribute in ["href=\"", "src=\"", "action=\""] {
                 for value in html.split(attribute).skip(1) {
                     let link = value.split('"').next().unwrap();
-                    assert!(
-                        !link
-                            .trim_start()
-                            .starts_with(|first: char| !matches!(first, '/' | '.' | 'a'..='z'))
-                            && !link.contains("script:")
-                            || link.starts_with("/dex/"),
-                        "{name}: {attribute}{link}"
-                    );
-                    assert!(!link.starts_with("data:text"), "{name}: {link}");
+                    let scheme = link.split(['/', '?', '#']).next().unwrap();
+                    assert!(!scheme.contains(':'), "{name}: {attribute}{link}");
                 }
             }
         }
@@ -174,7 +159,6 @@ fn o4_a_page_runs_nothing_inline_and_cannot_be_framed() {
             "style-src 'self'",
             "base-uri 'none'",
             "frame-ancestors 'none'",
-            "form-action 'self'",
         ] {
             assert!(policy.contains(directive), "{name}: {policy}");
         }

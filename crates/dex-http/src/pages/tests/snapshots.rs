@@ -41,7 +41,6 @@ fn the_password_page_after_a_failure() {
         username: "jane@example.com",
         invalid: true,
         remember_me: RememberMe::Checked,
-        form_action_targets: &["https://app.example/callback".to_owned()],
         ..password_view()
     });
     insta::assert_snapshot!("password_invalid", document(&page));
@@ -63,7 +62,6 @@ fn the_consent_page() {
     .to_vec();
     let page = pages(|_| ()).approval(&ApprovalView {
         peer_names: &BTreeMap::from([("peer".to_owned(), "Peer App".to_owned())]),
-        form_action_targets: &["http://127.0.0.1:5555/callback".to_owned()],
         ..approval_view(&scopes)
     });
     insta::assert_snapshot!("approval", document(&page));
@@ -96,7 +94,6 @@ fn the_page_that_posts_once_more() {
             ("SAMLResponse".to_owned(), "PHNhbWw+".to_owned()),
             ("RelayState".to_owned(), "abc".to_owned()),
         ],
-        form_action_targets: &[],
     });
     insta::assert_snapshot!("repost", document(&page));
 }
