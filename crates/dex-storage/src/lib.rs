@@ -8,6 +8,7 @@
 //! A file or folder here that implements [`Storage`] over [`dex_core::records::Row`], one `conformance::suite!` line in its tests, one
 //! line where `dexd` picks the backend by name.
 
+pub mod conformance;
 mod error;
 mod ext;
 pub mod garbage;

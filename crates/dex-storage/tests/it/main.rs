@@ -1,0 +1,3 @@
+//! Tests of the backends through the public interface.
+
+mod conformance;
