@@ -1,3 +1,3 @@
-// Presses the button of the page, once; coming back to it shows the button again.
+// Presses the button of the page for the person.
 "use strict";
 document.getElementById("repost").submit();
