@@ -1,5 +1,7 @@
 //! An answer that is complete before its first byte is sent.
 
+use std::fmt;
+
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -7,7 +9,9 @@ use http::header::{CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, StatusCode};
 
 /// Status, headers and bytes of a page or an asset.
-#[derive(Debug, Clone)]
+///
+/// Its `Debug` leaves the body out: pages hold codes and handles of logins.
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct PageResponse {
     /// Status.
@@ -32,6 +36,16 @@ impl PageResponse {
             headers,
             body: Bytes::from(format!("{line}\n")),
         }
+    }
+}
+
+impl fmt::Debug for PageResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PageResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers)
+            .field("body_length", &self.body.len())
+            .finish()
     }
 }
 

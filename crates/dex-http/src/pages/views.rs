@@ -42,7 +42,7 @@ pub enum RememberMe {
 }
 
 /// `password.html`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct PasswordView<'a> {
     /// Decoded path of the request.
     pub request_path: &'a str,
