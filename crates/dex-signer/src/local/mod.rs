@@ -3,6 +3,8 @@
 mod decision;
 mod emergency;
 mod key;
+#[cfg(test)]
+mod model;
 mod pool;
 
 use std::fmt;
