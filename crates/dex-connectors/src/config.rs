@@ -1,37 +1,24 @@
 //! Reading a connector's configuration the way Dex does: keys match without regard to case, `null` is the default.
 
+use dex_core::lenient;
 use dex_core::records::SecretText;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
 use serde_json::Value;
 
 use crate::ConnectorError;
 
-/// What happens to keys that nobody reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
-pub enum UnknownKeys {
-    /// They are ignored, as Dex does by default.
-    #[default]
-    Ignore,
-    /// They are an error.
-    Refuse,
-}
+pub use lenient::UnknownKeys;
 
 /// A typed configuration from JSON. `null` stands for an empty one.
 pub(crate) fn parse<T: DeserializeOwned>(
     config: Value,
-    _unknown: UnknownKeys,
+    unknown_keys: UnknownKeys,
 ) -> Result<T, ConnectorError> {
     let config = match config {
         Value::Null => Value::Object(serde_json::Map::new()),
-        Value::Object(members) => Value::Object(members),
-        _ => {
-            return Err(ConnectorError::Config(
-                "parse connector config: not an object".into(),
-            ));
-        }
+        other => other,
     };
-    serde_json::from_value(config)
+    lenient::from_json(config, unknown_keys)
         .map_err(|error| ConnectorError::Config(format!("parse connector config: {error}")))
 }
 

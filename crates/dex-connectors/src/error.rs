@@ -46,4 +46,17 @@ impl ConnectorError {
             source: Some(source.into()),
         }
     }
+
+    /// The same error, with what was being done put before its text. Kinds that callers branch on stay what they are.
+    #[cfg(feature = "oidc")]
+    pub(crate) fn within(self, doing: &str) -> Self {
+        match self {
+            Self::Rejected(reason) => Self::Rejected(format!("{doing}: {reason}")),
+            Self::Upstream { context, source } => Self::Upstream {
+                context: format!("{doing}: {context}"),
+                source,
+            },
+            other => other,
+        }
+    }
 }

@@ -28,6 +28,10 @@ pub mod hashing;
 pub mod local;
 #[cfg(feature = "mock")]
 pub mod mock;
+#[cfg(feature = "oidc")]
+pub mod oauth2;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 mod registry;
 pub mod upstream;
 

@@ -26,7 +26,7 @@ impl Registry {
     /// Every connector this build has.
     pub fn with_all() -> Self {
         #[cfg_attr(
-            not(any(feature = "local", feature = "mock")),
+            not(any(feature = "local", feature = "mock", feature = "oidc")),
             expect(unused_mut, reason = "a build without connectors adds none")
         )]
         let mut registry = Self::empty();
@@ -36,6 +36,8 @@ impl Registry {
         registry.add::<crate::mock::CallbackConfig>("mockCallback");
         #[cfg(feature = "mock")]
         registry.add::<crate::mock::PasswordConfig>("mockPassword");
+        #[cfg(feature = "oidc")]
+        registry.add::<crate::oidc::Config>("oidc");
         registry
     }
 
