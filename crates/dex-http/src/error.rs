@@ -63,10 +63,14 @@ impl ErrorCode {
 }
 
 /// An answer to the client: code, a sentence it may read, a private cause.
+///
+/// A JSON answer carries its error in the extensions, as `Arc<OAuthError>`: tests and embedders can tell what the wire does not say.
 #[derive(Debug)]
 pub struct OAuthError {
     code: ErrorCode,
     description: String,
+    status: Option<StatusCode>,
+    challenge: Option<&'static str>,
     cause: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -76,6 +80,8 @@ impl OAuthError {
         Self {
             code,
             description: description.into(),
+            status: None,
+            challenge: None,
             cause: None,
         }
     }
@@ -90,6 +96,30 @@ impl OAuthError {
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
+    }
+
+    /// Answers with another status than the code's own: for the places where Dex does, each with its test.
+    #[must_use]
+    pub(crate) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Adds a `WWW-Authenticate` header (RFC 9110 §11.6.1).
+    #[must_use]
+    pub(crate) fn with_challenge(mut self, challenge: &'static str) -> Self {
+        self.challenge = Some(challenge);
+        self
+    }
+
+    /// The status of a JSON answer.
+    pub fn status(&self) -> StatusCode {
+        self.status.unwrap_or_else(|| self.code.status())
+    }
+
+    /// The `WWW-Authenticate` header of a JSON answer.
+    pub(crate) fn challenge(&self) -> Option<&'static str> {
+        self.challenge
     }
 
     /// The code.

@@ -11,6 +11,10 @@ use dex_signer::Signer;
 use dex_storage::{Storage, StorageError};
 
 use crate::connectors::{ConnectorInfo, Connectors, OpenConnector, OpenError, RegistryOpener};
+use crate::cors::Cors;
+use crate::discovery::Discovery;
+use crate::health::Health;
+use crate::keyed_lock::KeyedLock;
 use crate::pages::{FrontendOptions, Pages, PagesError};
 use crate::password_directory::StoredPasswords;
 use crate::provider::Provider;
@@ -33,6 +37,7 @@ impl Issuer {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy::new()),
             policy: Policy::default(),
+            health: Health::default(),
             connectors: Vec::new(),
             frontend: FrontendOptions::default(),
             registry: Registry::with_all(),
@@ -73,6 +78,7 @@ pub struct IssuerBuilder {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     policy: Policy,
+    health: Health,
     connectors: Vec<OpenConnector>,
     frontend: FrontendOptions,
     registry: Registry,
@@ -84,6 +90,13 @@ impl IssuerBuilder {
     #[must_use]
     pub fn policy(mut self, policy: Policy) -> Self {
         self.policy = policy;
+        self
+    }
+
+    /// What `/healthz` tells; whoever checks the storage keeps a clone and records each outcome. Default: always well.
+    #[must_use]
+    pub fn health(mut self, health: Health) -> Self {
+        self.health = health;
         self
     }
 
@@ -180,6 +193,10 @@ impl IssuerBuilder {
                 signer: self.signer,
                 clock: self.clock,
                 entropy: self.entropy,
+                cors: Cors::new(&self.policy),
+                discovery: Discovery::default(),
+                health: self.health,
+                refresh_turns: KeyedLock::default(),
                 policy: self.policy,
             }),
         })

@@ -14,6 +14,10 @@ use ipnet::IpNet;
 
 use crate::IssuerUrl;
 use crate::connectors::Connectors;
+use crate::cors::Cors;
+use crate::discovery::Discovery;
+use crate::health::Health;
+use crate::keyed_lock::KeyedLock;
 use crate::pages::Pages;
 
 /// The provider: everything an endpoint may use. Handlers take `&Provider` and name what they need.
@@ -27,6 +31,11 @@ pub(crate) struct Provider {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) policy: Policy,
+    pub(crate) cors: Cors,
+    pub(crate) discovery: Discovery,
+    pub(crate) health: Health,
+    /// Refreshes under way, by the refresh token's id.
+    pub(crate) refresh_turns: KeyedLock,
 }
 
 /// What the operator decided. Defaults are Dex's.
@@ -65,11 +74,11 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        const DAY: Duration = Duration::from_hours(24);
         Self {
             id_tokens_valid_for: DAY,
             auth_requests_valid_for: DAY,
-            auth_codes_valid_for: Duration::from_secs(30 * 60),
+            auth_codes_valid_for: Duration::from_mins(30),
             refresh: RefreshPolicy::default(),
             skip_approval_screen: false,
             always_show_login_screen: false,

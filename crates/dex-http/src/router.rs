@@ -6,10 +6,10 @@ use axum::body::Body;
 use axum::response::IntoResponse as _;
 use http::{Response, StatusCode};
 
-use crate::home;
 use crate::provider::Provider;
 use crate::request::{Incoming, MatchedRoute};
 use crate::service::plain;
+use crate::{discovery, health, home, keys, token, userinfo};
 
 /// Serves one request.
 pub(crate) async fn route(op: &Provider, request: Incoming) -> Response<Body> {
@@ -19,19 +19,65 @@ pub(crate) async fn route(op: &Provider, request: Incoming) -> Response<Body> {
     if let Some(asset) = op.pages.asset(&request.method, path, &request.headers) {
         return asset.into_response();
     }
-    let home = if op.issuer.prefix().is_empty() {
-        "/"
-    } else {
-        ""
+    let Some(route) = match_route(op, path) else {
+        return not_found();
     };
-    let (route, mut response) = match path {
-        _ if path == home => ("/", home::serve(op, &request)),
-        _ => return not_found(),
+    let cross_origin = CROSS_ORIGIN.contains(&route);
+    let preflight = cross_origin
+        .then(|| op.cors.preflight(&request.method, &request.headers))
+        .flatten();
+    let mut response = if let Some(preflight) = preflight {
+        preflight
+    } else {
+        let mut response = handle(op, route, &request).await;
+        if cross_origin {
+            op.cors.decorate(&request.headers, response.headers_mut());
+        }
+        response
     };
     response.extensions_mut().insert(MatchedRoute(route));
     response
 }
 
+/// The route of a path, as metrics name it.
+fn match_route(op: &Provider, path: &str) -> Option<&'static str> {
+    let home = if op.issuer.prefix().is_empty() {
+        "/"
+    } else {
+        ""
+    };
+    Some(match path {
+        _ if path == home => "/",
+        "/.well-known/openid-configuration" => "/.well-known/openid-configuration",
+        "/keys" => "/keys",
+        "/token" => "/token",
+        "/userinfo" => "/userinfo",
+        "/healthz" => "/healthz",
+        _ => return None,
+    })
+}
+
+async fn handle(op: &Provider, route: &'static str, request: &Incoming) -> Response<Body> {
+    match route {
+        "/" => home::serve(op, request),
+        "/.well-known/openid-configuration" => discovery::serve(op).await,
+        "/keys" => keys::serve(op, request).await,
+        "/token" => token::serve(op, request).await,
+        "/userinfo" => userinfo::serve(op, request).await,
+        "/healthz" => health::serve(op, request),
+        _ => not_found(),
+    }
+}
+
 fn not_found() -> Response<Body> {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }
+
+/// Routes whose answers scripts of other origins may read, if the operator lists them (compat: `web.md` §2).
+const CROSS_ORIGIN: [&str; 5] = [
+    "/",
+    "/.well-known/openid-configuration",
+    "/keys",
+    "/token",
+    "/userinfo",
+];

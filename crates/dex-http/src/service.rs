@@ -12,6 +12,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use tracing::Instrument as _;
 
+use crate::headers;
 use crate::provider::Provider;
 use crate::request::{Incoming, MAX_BODY, PeerAddress};
 use crate::router;
@@ -55,6 +56,16 @@ where
     B: http_body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    let mut response = respond(provider, request).await;
+    headers::complete(&provider.policy.headers, &mut response);
+    response
+}
+
+async fn respond<B>(provider: &Provider, request: Request<B>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (parts, body) = request.into_parts();
     let uri = parts
         .extensions
@@ -74,7 +85,12 @@ where
     let peer = parts
         .extensions
         .get::<PeerAddress>()
-        .map(|peer| peer.0.ip());
+        .map(|peer| peer.0.ip().to_canonical());
+    let proxied = provider.policy.client_address.as_ref();
+    let client_address = match (proxied, peer) {
+        (Some(policy), Some(peer)) => Some(policy.resolve(peer, &parts.headers)),
+        _ => peer,
+    };
     let request_id = dex_core::entropy::new_uuid(provider.entropy.as_ref());
     let incoming = Incoming {
         method: parts.method,
@@ -83,9 +99,13 @@ where
         headers: parts.headers,
         body,
         now: provider.clock.now(),
-        client_address: peer,
+        client_address,
     };
-    let span = tracing::info_span!("request", request_id);
+    // As in Dex, the log tells the address only where the operator says how to find it.
+    let client_remote_addr = client_address
+        .filter(|_| proxied.is_some())
+        .map(tracing::field::display);
+    let span = tracing::info_span!("request", client_remote_addr, request_id);
     router::route(provider, incoming).instrument(span).await
 }
 
