@@ -273,3 +273,119 @@ async fn reads_beyond_the_number_of_connections_wait_their_turn() {
     drop(leases);
     assert!(waiting.await.unwrap().unwrap().is_some());
 }
+
+mod stored_values {
+    use dex_core::records::{Kind, RefreshToken, SigningKeys, UserIdentity, Value};
+    use proptest::prelude::*;
+    use rusqlite::types::Value as Sql;
+
+    use super::*;
+
+    /// A migrated database; what `case` writes is undone afterwards.
+    fn with_database<T>(case: impl FnOnce(&Connection) -> T) -> T {
+        thread_local! {
+            static MIGRATED: Connection = {
+                let mut connection = Connection::open_in_memory().unwrap();
+                assert_eq!(migrate::migrate(&mut connection).unwrap(), 23);
+                assert_eq!(migrate::migrate(&mut connection).unwrap(), 0);
+                connection
+            };
+        }
+        MIGRATED.with(|connection| {
+            let transaction = connection.unchecked_transaction().unwrap();
+            case(&transaction)
+        })
+    }
+
+    fn value(kind: Kind) -> BoxedStrategy<Value> {
+        match kind {
+            Kind::Text => any::<String>().prop_map(Value::Text).boxed(),
+            Kind::Bytes => prop_oneof![
+                Just(Value::Null),
+                // 0xff: not text, wherever it goes.
+                prop::collection::vec(any::<u8>(), 0..40).prop_map(|mut bytes| {
+                    bytes.push(0xff);
+                    Value::Bytes(bytes)
+                }),
+            ]
+            .boxed(),
+            Kind::Json => "\\[\"[a-z\u{0}-\u{1f}ü🔐]{0,9}\"\\]"
+                .prop_map(|text| Value::Bytes(text.into_bytes()))
+                .boxed(),
+            Kind::Time => (-62_135_596_800_i64..253_402_300_799, 0_u32..1_000_000_000)
+                .prop_map(|(secs, nanos)| Value::Time(Timestamp::from_unix(secs, nanos).unwrap()))
+                .boxed(),
+            Kind::Bool => any::<bool>().prop_map(Value::Bool).boxed(),
+            Kind::Int => any::<i64>().prop_map(Value::Int).boxed(),
+        }
+    }
+
+    fn row() -> impl Strategy<Value = Row> {
+        prop::sample::select(Entity::ALL.to_vec()).prop_flat_map(|entity| {
+            let columns = &entity.description().columns;
+            let values: Vec<_> = columns.iter().map(|column| value(column.kind)).collect();
+            values.prop_map(move |values| Row { entity, values })
+        })
+    }
+
+    /// How a row comes back: keys may be folded, and two columns are never `NULL`.
+    fn as_stored(mut row: Row) -> Row {
+        let key = row.key().parts;
+        for (value, part) in row.values.iter_mut().zip(key) {
+            *value = Value::Text(part);
+        }
+        let columns = &row.entity.description().columns;
+        for (value, column) in row.values.iter_mut().zip(columns) {
+            if *value == Value::Null {
+                match (row.entity, column.name) {
+                    (Entity::Password, "hash") => *value = Value::Bytes(vec![]),
+                    (Entity::DeviceToken, "token") => *value = Value::Text(String::new()),
+                    _ => {}
+                }
+            }
+        }
+        row
+    }
+
+    fn any_class() -> impl Strategy<Value = Sql> {
+        prop_oneof![
+            any::<i64>().prop_map(Sql::Integer),
+            any::<f64>().prop_map(Sql::Real),
+            any::<String>().prop_map(Sql::Text),
+            prop::collection::vec(any::<u8>(), 0..20).prop_map(Sql::Blob),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn rows_round_trip(row in row(), again in row()) {
+            with_database(|connection| {
+                rows::write(connection, &Write::Create(row.clone())).unwrap();
+                let found = rows::find(connection, &row.key()).unwrap();
+                prop_assert!(found == Some(as_stored(row.clone())));
+                // Replacing changes every column but the key.
+                if again.entity == row.entity {
+                    let mut replaced = again;
+                    let keys = row.entity.description().key_len;
+                    replaced.values.splice(..keys, row.values[..keys].iter().cloned());
+                    rows::write(connection, &Write::Put(replaced.clone())).unwrap();
+                    let listed = rows::list(connection, row.entity).unwrap();
+                    prop_assert!(listed == [as_stored(replaced)]);
+                }
+                Ok(())
+            })?;
+        }
+
+        #[test]
+        fn no_stored_value_panics_a_reader(entity in prop::sample::select(Entity::ALL.to_vec()), values in prop::collection::vec(any_class(), 32)) {
+            with_database(|connection| {
+                let values = &values[..entity.description().columns.len()];
+                connection.execute(&statements::of(entity).insert, rusqlite::params_from_iter(values)).unwrap();
+                for row in rows::list(connection, entity).unwrap() {
+                    let _ = (Client::from_row(row.clone()), RefreshToken::from_row(row.clone()), Password::from_row(row.clone()));
+                    let _ = (SigningKeys::from_row(row.clone()), UserIdentity::from_row(row.clone()), AuthRequest::from_row(row));
+                }
+            });
+        }
+    }
+}
