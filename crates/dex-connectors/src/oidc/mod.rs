@@ -10,11 +10,15 @@
 //! | `userinfo` | the endpoint of that name |
 //! | `identity` | from claims to an identity, group rules included |
 //! | `refresh`, `exchange`, `logout` | the other capabilities |
+//!
+//! The module `fake` (feature `fakes`) is a small provider for tests.
 
 mod config;
 mod data;
 mod discovery;
 mod exchange;
+#[cfg(feature = "fakes")]
+pub mod fake;
 mod id_token;
 mod identity;
 mod jws;
