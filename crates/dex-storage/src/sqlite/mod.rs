@@ -269,6 +269,7 @@ impl ReaderPools {
 }
 
 fn open_writer(location: &Location, busy_timeout: Duration) -> rusqlite::Result<Connection> {
+    make_private_file(location);
     let connection = Connection::open_with_flags(
         &location.name,
         OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -281,6 +282,20 @@ fn open_writer(location: &Location, busy_timeout: Duration) -> rusqlite::Result<
     // What is acknowledged must survive a power cut.
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
+}
+
+/// Makes a new file readable for its owner only: it will hold client secrets and the signing key. SQLite gives the files that it
+/// makes beside it the same mode. A file that exists keeps its mode; what cannot be made is reported when SQLite opens it.
+fn make_private_file(location: &Location) {
+    #[cfg(unix)]
+    if !location.is_private && !location.name.starts_with("file:") {
+        use std::os::unix::fs::OpenOptionsExt;
+        let _ = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&location.name);
+    }
 }
 
 /// Turns write-ahead logging on; `false` where the file system has no shared memory for it.

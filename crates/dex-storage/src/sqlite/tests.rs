@@ -389,3 +389,21 @@ mod stored_values {
         }
     }
 }
+
+#[tokio::test]
+async fn commits_are_flushed_to_the_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Sqlite::open(&at_path(&directory.path().join("dex.db"))).unwrap();
+    let settings: (String, i64) = store
+        .writer
+        .run(|c| {
+            let ask = |sql| c.query_row(sql, [], |row| row.get(0));
+            Ok((
+                c.query_row("PRAGMA journal_mode", [], |row| row.get(0))?,
+                ask("PRAGMA synchronous")?,
+            ))
+        })
+        .await
+        .unwrap();
+    assert_eq!(settings, ("wal".to_owned(), 2));
+}

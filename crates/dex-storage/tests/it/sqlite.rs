@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use dex_core::records::{AuthCode, AuthSession, Client, DeviceRequest, Password, RefreshToken};
+use dex_core::records::{
+    AuthCode, AuthSession, Client, DeviceRequest, Json, Password, Record, RefreshToken, SigningKeys,
+};
 use dex_storage::sqlite::{Options, Sqlite};
-use dex_storage::{Storage, StorageError, StorageExt, UpdateError};
+use dex_storage::{Storage, StorageError, StorageExt, UpdateError, Write};
 use rusqlite::Connection;
 
 use crate::dex_databases::testdata;
@@ -34,6 +36,15 @@ impl File {
 
     fn open(&self) -> Sqlite {
         open(self.path.to_str().unwrap()).unwrap()
+    }
+
+    /// With the time to wait that servers have.
+    fn open_patiently(&self) -> Sqlite {
+        Sqlite::open(&Options {
+            file: self.path.to_str().unwrap().to_owned(),
+            ..Options::default()
+        })
+        .unwrap()
     }
 
     /// As another program would.
@@ -268,13 +279,7 @@ async fn storage_22_23_and_24_rows_expire_by_the_instant_and_only_where_they_sho
 #[tokio::test(flavor = "multi_thread")]
 async fn another_process_on_the_same_file_loses_nothing_and_neither_do_we() {
     let file = File::new();
-    let store = Arc::new(
-        Sqlite::open(&Options {
-            file: file.path.to_str().unwrap().to_owned(),
-            ..Options::default()
-        })
-        .unwrap(),
-    );
+    let store = Arc::new(file.open_patiently());
     store
         .create(&Client {
             name: "0".into(),
@@ -495,4 +500,190 @@ async fn closing_finishes_what_was_asked_before() {
         file.ask("SELECT count(*) FROM auth_code"),
         acknowledged.to_string()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_14_a_code_is_redeemed_once_across_two_replicas() {
+    let file = File::new();
+    let replicas = [
+        Arc::new(file.open_patiently()),
+        Arc::new(file.open_patiently()),
+    ];
+    let code = AuthCode {
+        id: "code".into(),
+        ..AuthCode::default()
+    };
+    replicas[0].create(&code).await.unwrap();
+    let mut redeemers = tokio::task::JoinSet::new();
+    for index in 0..20 {
+        let store = Arc::clone(&replicas[index % 2]);
+        redeemers.spawn(async move {
+            match store.delete::<AuthCode>("code").await {
+                Ok(()) => 1,
+                Err(StorageError::NotFound) => 0,
+                Err(error) => unreachable!("{error}"),
+            }
+        });
+    }
+    assert_eq!(redeemers.join_all().await.into_iter().sum::<i32>(), 1);
+    for replica in replicas {
+        replica.close().await;
+    }
+    let mode = file.ask("SELECT journal_mode FROM pragma_journal_mode");
+    assert_eq!(mode, "delete");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn storage_28_of_two_replicas_one_rotates_the_keys_and_both_see_it() {
+    let file = File::new();
+    let replicas = [
+        Arc::new(file.open_patiently()),
+        Arc::new(file.open_patiently()),
+    ];
+    for round in 0..10 {
+        let mut rotations = tokio::task::JoinSet::new();
+        for (index, replica) in replicas.iter().enumerate() {
+            let store = Arc::clone(replica);
+            rotations.spawn(async move {
+                let kid = format!("{round}-{index}");
+                let outcome: Result<(), UpdateError<()>> = store
+                    .decide(
+                        vec![SigningKeys::record_key(SigningKeys::ID)],
+                        move |mut seen| {
+                            let keys = seen.pop().flatten().map(SigningKeys::from_row);
+                            let rotated = keys.is_some_and(|keys| {
+                                let public = keys.unwrap().signing_key_pub.0.unwrap();
+                                public["kid"]
+                                    .as_str()
+                                    .unwrap()
+                                    .starts_with(&round.to_string())
+                            });
+                            if rotated {
+                                return Err(UpdateError::Refused(()));
+                            }
+                            let keys = SigningKeys {
+                                id: SigningKeys::ID.into(),
+                                signing_key_pub: Json(Some(serde_json::json!({ "kid": kid }))),
+                                ..SigningKeys::default()
+                            };
+                            Ok((vec![Write::put(&keys)], ()))
+                        },
+                    )
+                    .await;
+                match outcome {
+                    Ok(()) => 1,
+                    Err(UpdateError::Refused(())) => 0,
+                    Err(error) => unreachable!("{error}"),
+                }
+            });
+        }
+        assert_eq!(rotations.join_all().await.into_iter().sum::<i32>(), 1);
+        let seen = [
+            replicas[0]
+                .find::<SigningKeys>(SigningKeys::ID)
+                .await
+                .unwrap(),
+            replicas[1]
+                .find::<SigningKeys>(SigningKeys::ID)
+                .await
+                .unwrap(),
+        ];
+        assert!(seen[0].is_some() && seen[0] == seen[1]);
+    }
+}
+
+#[test]
+fn replicas_that_start_together_migrate_once() {
+    for name in [None, Some("sqlite3-classic-v2.24.0")] {
+        let file = name.map_or_else(File::new, File::of_dex);
+        std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..6)
+                .map(|_| scope.spawn(|| file.open_patiently()))
+                .collect();
+            for start in starts {
+                drop(start.join().unwrap());
+            }
+        });
+        assert_eq!(
+            file.ask("SELECT count(*) || ' ' || max(num) FROM migrations"),
+            "23 23"
+        );
+    }
+}
+
+#[tokio::test]
+async fn storage_15_to_18_names_are_taken_once_and_addresses_in_any_case() {
+    let file = File::new();
+    let store = file.open();
+    let password = |email: &str| Password {
+        email: email.into(),
+        ..Password::default()
+    };
+    store.create(&password("Foo@Example.com")).await.unwrap();
+    let again = store.create(&password("fOO@example.COM")).await;
+    assert!(matches!(again, Err(StorageError::AlreadyExists)));
+    let found = store.find::<Password>("FOO@example.com").await.unwrap();
+    assert_eq!(found.unwrap().email, "foo@example.com");
+    let unknown = store.delete::<Client>("unknown").await;
+    assert!(matches!(unknown, Err(StorageError::NotFound)));
+    for secret in ["first", "second"] {
+        let outcome = store
+            .create(&Client {
+                secret: secret.into(),
+                ..client("a")
+            })
+            .await;
+        assert_eq!(outcome.is_ok(), secret == "first");
+    }
+    let kept = store.find::<Client>("a").await.unwrap().unwrap();
+    assert!(kept.secret.matches("first"));
+    store.close().await;
+    assert_eq!(file.ask("SELECT email FROM password"), "foo@example.com");
+}
+
+#[tokio::test]
+async fn storage_59_sharing_with_nobody_and_the_default_are_stored_apart() {
+    let file = File::new();
+    let store = file.open();
+    for (id, shared) in [("nobody", Some(vec![])), ("default", None)] {
+        store
+            .create(&Client {
+                sso_shared_with: shared,
+                ..client(id)
+            })
+            .await
+            .unwrap();
+        let renamed: Result<Client, UpdateError<()>> = store
+            .update(id, |mut old: Client| {
+                old.name = "renamed".into();
+                Ok(old)
+            })
+            .await;
+        renamed.unwrap();
+    }
+    store.close().await;
+    assert_eq!(
+        file.ask("SELECT group_concat(id || ' ' || typeof(sso_shared_with) || ' ' || CAST(sso_shared_with AS text), ', ') FROM client"),
+        "nobody blob [], default blob null"
+    );
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_for_its_owner_only_and_an_existing_one_keeps_its_mode() {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let file = File::new();
+    let store = file.open();
+    store.create(&client("a")).await.unwrap();
+    for extension in ["db", "db-wal", "db-shm"] {
+        assert_eq!(mode(&file.path.with_extension(extension)), 0o600);
+    }
+    store.close().await;
+    std::fs::set_permissions(&file.path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let store = file.open();
+    store.create(&client("b")).await.unwrap();
+    assert_eq!(mode(&file.path.with_extension("db-wal")), 0o640);
+    store.close().await;
+    assert_eq!(mode(&file.path), 0o640);
 }
