@@ -1,6 +1,6 @@
 //! What handlers see of a request: bounded, parsed once.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 use dex_core::Timestamp;
@@ -31,8 +31,6 @@ pub(crate) struct Incoming {
     pub(crate) body: Bytes,
     /// The clock, read once.
     pub(crate) now: Timestamp,
-    /// Resolved client address (compat: `web.md` §4).
-    pub(crate) client_address: Option<IpAddr>,
 }
 
 impl Incoming {

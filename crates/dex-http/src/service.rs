@@ -86,11 +86,12 @@ where
         .extensions
         .get::<PeerAddress>()
         .map(|peer| peer.0.ip().to_canonical());
-    let proxied = provider.policy.client_address.as_ref();
-    let client_address = match (proxied, peer) {
+    // As in Dex, the log tells the address only where the operator says how to find it.
+    let client_remote_addr = match (&provider.policy.client_address, peer) {
         (Some(policy), Some(peer)) => Some(policy.resolve(peer, &parts.headers)),
-        _ => peer,
-    };
+        _ => None,
+    }
+    .map(tracing::field::display);
     let request_id = dex_core::entropy::new_uuid(provider.entropy.as_ref());
     let incoming = Incoming {
         method: parts.method,
@@ -99,12 +100,7 @@ where
         headers: parts.headers,
         body,
         now: provider.clock.now(),
-        client_address,
     };
-    // As in Dex, the log tells the address only where the operator says how to find it.
-    let client_remote_addr = client_address
-        .filter(|_| proxied.is_some())
-        .map(tracing::field::display);
     let span = tracing::info_span!("request", client_remote_addr, request_id);
     router::route(provider, incoming).instrument(span).await
 }

@@ -7,4 +7,12 @@
 )]
 
 mod embedding;
+mod request_log;
 mod support;
+mod token;
+mod token_contents;
+mod token_limits;
+mod token_parallel;
+mod token_refresh;
+mod userinfo;
+mod well_known;

@@ -73,6 +73,8 @@ pub(crate) struct TestBuilder {
     frontend: dex_http::pages::FrontendOptions,
     store: Option<Arc<CountingStorage>>,
     clock: ManualClock,
+    algorithm: Algorithm,
+    health: dex_http::Health,
 }
 
 impl TestProvider {
@@ -91,6 +93,9 @@ impl TestProvider {
             frontend: dex_http::pages::FrontendOptions::default(),
             store: None,
             clock: ManualClock::at(Timestamp::from_unix(START, 0).unwrap()),
+            // Made in a moment, unlike RSA keys.
+            algorithm: Algorithm::Es256,
+            health: dex_http::Health::default(),
         }
     }
 
@@ -208,6 +213,24 @@ impl TestBuilder {
         self
     }
 
+    /// Keeps records in `storage` instead of memory.
+    pub(crate) fn storage(mut self, storage: Arc<dyn Storage>) -> Self {
+        self.store = Some(Arc::new(CountingStorage::over(storage)));
+        self
+    }
+
+    /// What tokens are signed with. Default: ES256.
+    pub(crate) fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithm = algorithm;
+        self
+    }
+
+    /// What `/healthz` tells.
+    pub(crate) fn health(mut self, health: dex_http::Health) -> Self {
+        self.health = health;
+        self
+    }
+
     /// Shares storage and clock with another provider, as a second replica does.
     pub(crate) fn replica_of(mut self, other: &TestProvider) -> Self {
         self.store = Some(Arc::clone(&other.storage));
@@ -227,8 +250,7 @@ impl TestBuilder {
             put(storage.as_ref(), record).await;
         }
         let mut config = LocalConfig::default();
-        // Made in a moment, unlike RSA keys.
-        config.algorithm = Algorithm::Es256;
+        config.algorithm = self.algorithm;
         let signer = LocalSigner::open(
             Arc::new(MemoryKeyStore::new()),
             config,
@@ -241,6 +263,7 @@ impl TestBuilder {
             .policy(self.policy)
             .clock(Arc::new(self.clock.clone()))
             .entropy(self.entropy)
+            .health(self.health)
             .frontend(self.frontend);
         for (id, name, connector) in self.handed_in {
             builder = builder.connector(id, name, connector);
@@ -321,15 +344,39 @@ pub(crate) fn user() -> Password {
     }
 }
 
-/// Memory that counts what is written, and can be told to fail.
-#[derive(Debug, Default)]
+/// A store that counts what is read and written, and can be told to fail.
+#[derive(Debug)]
 pub(crate) struct CountingStorage {
-    memory: Memory,
+    inner: Arc<dyn Storage>,
+    reads: AtomicUsize,
     transactions: AtomicUsize,
     failing: std::sync::atomic::AtomicBool,
+    read_only: std::sync::atomic::AtomicBool,
+}
+
+impl Default for CountingStorage {
+    fn default() -> Self {
+        Self::over(Arc::new(Memory::new()))
+    }
 }
 
 impl CountingStorage {
+    /// Counts what goes to `inner`.
+    pub(crate) fn over(inner: Arc<dyn Storage>) -> Self {
+        Self {
+            inner,
+            reads: AtomicUsize::default(),
+            transactions: AtomicUsize::default(),
+            failing: std::sync::atomic::AtomicBool::default(),
+            read_only: std::sync::atomic::AtomicBool::default(),
+        }
+    }
+
+    /// Single reads since [`forget_writes`](Self::forget_writes).
+    pub(crate) fn reads(&self) -> usize {
+        self.reads.load(Ordering::Relaxed)
+    }
+
     /// Transactions that took effect since the provider was built.
     pub(crate) fn writes(&self) -> usize {
         self.transactions.load(Ordering::Relaxed)
@@ -337,11 +384,17 @@ impl CountingStorage {
 
     pub(crate) fn forget_writes(&self) {
         self.transactions.store(0, Ordering::Relaxed);
+        self.reads.store(0, Ordering::Relaxed);
     }
 
     /// From now on every operation fails, or none does.
     pub(crate) fn fail(&self, failing: bool) {
         self.failing.store(failing, Ordering::Relaxed);
+    }
+
+    /// From now on reads work and writes fail, as on a full disk; or both work.
+    pub(crate) fn fail_writes(&self, failing: bool) {
+        self.read_only.store(failing, Ordering::Relaxed);
     }
 
     fn check(&self) -> Result<(), StorageError> {
@@ -359,17 +412,24 @@ impl CountingStorage {
 impl Storage for CountingStorage {
     async fn get(&self, key: &RecordKey) -> Result<Option<Row>, StorageError> {
         self.check()?;
-        self.memory.get(key).await
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.inner.get(key).await
     }
 
     async fn list(&self, entity: Entity) -> Result<Vec<Row>, StorageError> {
         self.check()?;
-        self.memory.list(entity).await
+        self.inner.list(entity).await
     }
 
     async fn transact(&self, transaction: Transaction) -> Result<(), StorageError> {
         self.check()?;
-        self.memory.transact(transaction).await?;
+        if self.read_only.load(Ordering::Relaxed) {
+            return Err(StorageError::Unavailable {
+                context: "the disk is full".to_owned(),
+                source: None,
+            });
+        }
+        self.inner.transact(transaction).await?;
         self.transactions.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
@@ -379,7 +439,7 @@ impl Storage for CountingStorage {
         now: Timestamp,
         limit: usize,
     ) -> Result<Collected, StorageError> {
-        self.memory.collect_garbage(now, limit).await
+        self.inner.collect_garbage(now, limit).await
     }
 
     async fn check_health(&self) -> Result<(), StorageError> {
