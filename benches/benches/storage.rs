@@ -1,2 +1,1 @@
-//! load
 fn main() {}
