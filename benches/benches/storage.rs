@@ -1,6 +1,5 @@
 //! What storing costs on SQLite with its durable settings: reading a refresh token, rotating one, and 64 rotations at a time, which
 //! share their commits.
-#![expect(missing_docs, reason = "the benchmark macros make undocumented items")]
 
 use std::convert::Infallible;
 use std::hint::black_box;
@@ -60,8 +59,10 @@ async fn rotate(storage: Arc<dyn Storage>, number: usize) {
 
 fn storage(criterion: &mut Criterion) {
     let directory = tempfile::tempdir().expect("a temporary directory");
-    let mut options = sqlite::Options::default();
-    options.file = directory.path().join("bench.db").display().to_string();
+    let options = sqlite::Options {
+        file: directory.path().join("bench.db").display().to_string(),
+        ..sqlite::Options::default()
+    };
     let storage = sqlite::Sqlite::open(&options).expect("the file can be created");
     let storage: Arc<dyn Storage> = Arc::new(storage);
     let runtime = runtime();
