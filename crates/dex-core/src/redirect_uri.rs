@@ -48,6 +48,7 @@ impl RedirectUri {
         match requested {
             OUT_OF_BAND => Ok(Self::new(OUT_OF_BAND)),
             DEVICE_CALLBACK => Ok(Self::new(device_callback)),
+            _ if requested == device_callback => Ok(Self::new(device_callback)),
             _ => loopback(requested).map(|text| Self::new(&text)),
         }
     }
@@ -224,6 +225,7 @@ mod tests {
             "HTTP://localhost/cb?x=1",
             OUT_OF_BAND,
             DEVICE_CALLBACK,
+            "/dex/device/callback",
         ] {
             assert!(accepts(&bare, uri), "{uri}");
         }
@@ -236,7 +238,6 @@ mod tests {
             "",
             "http://",
             "http:///x",
-            "/dex/device/callback",
         ] {
             assert!(!accepts(&bare, uri), "{uri}");
         }

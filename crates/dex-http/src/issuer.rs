@@ -18,6 +18,7 @@ use crate::keyed_lock::KeyedLock;
 use crate::pages::{FrontendOptions, Pages, PagesError};
 use crate::password_directory::StoredPasswords;
 use crate::provider::Provider;
+use crate::sealed::SealingKeyring;
 use crate::{InvalidIssuer, IssuerService, IssuerUrl, Policy};
 
 /// A federated OpenID Connect provider, ready to be mounted.
@@ -189,6 +190,12 @@ impl IssuerBuilder {
                     self.connectors,
                 ),
                 pages,
+                sealing_keys: SealingKeyring::new(
+                    Arc::clone(&self.storage),
+                    Arc::clone(&self.clock),
+                    Arc::clone(&self.entropy),
+                    self.policy.auth_requests_valid_for,
+                ),
                 storage: self.storage,
                 signer: self.signer,
                 clock: self.clock,

@@ -1,11 +1,14 @@
 //! The OpenID Connect provider as one [`tower::Service`].
 
 mod answer;
+mod authorize;
 mod client_address;
 mod connectors;
 mod cors;
 mod discovery;
 mod error;
+#[doc(hidden)]
+pub mod fuzz;
 mod headers;
 mod health;
 mod home;
@@ -20,6 +23,7 @@ mod password_directory;
 mod provider;
 mod request;
 mod router;
+mod sealed;
 mod service;
 mod token;
 mod userinfo;

@@ -19,6 +19,7 @@ use crate::discovery::Discovery;
 use crate::health::Health;
 use crate::keyed_lock::KeyedLock;
 use crate::pages::Pages;
+use crate::sealed::SealingKeyring;
 
 /// The provider: everything an endpoint may use. Handlers take `&Provider` and name what they need.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub(crate) struct Provider {
     pub(crate) storage: Arc<dyn Storage>,
     pub(crate) connectors: Connectors,
     pub(crate) pages: Pages,
+    pub(crate) sealing_keys: SealingKeyring,
     pub(crate) signer: Arc<dyn Signer>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,

@@ -9,7 +9,7 @@ use http::{Response, StatusCode};
 use crate::provider::Provider;
 use crate::request::{Incoming, MatchedRoute};
 use crate::service::plain;
-use crate::{discovery, health, home, keys, token, userinfo};
+use crate::{authorize, discovery, health, home, keys, token, userinfo};
 
 /// Serves one request.
 pub(crate) async fn route(op: &Provider, request: Incoming) -> Response<Body> {
@@ -29,7 +29,7 @@ pub(crate) async fn route(op: &Provider, request: Incoming) -> Response<Body> {
     let mut response = if let Some(preflight) = preflight {
         preflight
     } else {
-        let mut response = handle(op, route, &request).await;
+        let mut response = handle(op, route, path, &request).await;
         if cross_origin {
             op.cors.decorate(&request.headers, response.headers_mut());
         }
@@ -53,12 +53,32 @@ fn match_route(op: &Provider, path: &str) -> Option<&'static str> {
         "/token" => "/token",
         "/userinfo" => "/userinfo",
         "/healthz" => "/healthz",
-        _ => return None,
+        "/auth" => "/auth",
+        "/callback" => "/callback",
+        "/approval" => "/approval",
+        _ => match segments(path)? {
+            ("auth", _, "") => "/auth/{connector}",
+            ("auth", _, "login") => "/auth/{connector}/login",
+            ("callback", _, "") => "/callback/{connector}",
+            _ => return None,
+        },
     })
 }
 
-async fn handle(op: &Provider, route: &'static str, request: &Incoming) -> Response<Body> {
+async fn handle(
+    op: &Provider,
+    route: &'static str,
+    path: &str,
+    request: &Incoming,
+) -> Response<Body> {
+    let connector = segments(path).map_or("", |(_, connector, _)| connector);
     match route {
+        "/auth" => authorize::authorize(op, request).await,
+        "/auth/{connector}" => authorize::begin(op, request, connector).await,
+        "/auth/{connector}/login" => authorize::password(op, request, connector).await,
+        "/callback" => authorize::callback(op, request, None).await,
+        "/callback/{connector}" => authorize::callback(op, request, Some(connector)).await,
+        "/approval" => authorize::approval(op, request).await,
         "/" => home::serve(op, request),
         "/.well-known/openid-configuration" => discovery::serve(op).await,
         "/keys" => keys::serve(op, request).await,
@@ -66,6 +86,19 @@ async fn handle(op: &Provider, route: &'static str, request: &Incoming) -> Respo
         "/userinfo" => userinfo::serve(op, request).await,
         "/healthz" => health::serve(op, request),
         _ => not_found(),
+    }
+}
+
+/// The parts of `/first/second` or `/first/second/third`, none of them empty; the third is empty where it is not there.
+fn segments(path: &str) -> Option<(&str, &str, &str)> {
+    let (first, rest) = path.strip_prefix('/')?.split_once('/')?;
+    match rest.split_once('/') {
+        _ if rest.is_empty() => None,
+        None => Some((first, rest, "")),
+        Some((second, third)) if !second.is_empty() && !third.is_empty() => {
+            Some((first, second, third))
+        }
+        Some(_) => None,
     }
 }
 

@@ -37,6 +37,11 @@ pub(super) fn local_path(link: &str) -> Option<&str> {
     (rooted && !link.chars().any(char::is_control)).then_some(link)
 }
 
+/// Whether a link leads to our own origin, whatever a browser makes of it.
+pub(crate) fn is_local_path(link: &str) -> bool {
+    local_path(link).is_some()
+}
+
 /// The value if it is a [`local_path`] or an absolute `http` or `https` address.
 pub(super) fn web_link(link: &str) -> Option<&str> {
     local_path(link).or_else(|| {
@@ -88,7 +93,7 @@ fn without_common_prefix<'a, 's>(
 }
 
 /// Percent-decoded once; `None` if it is malformed or not UTF-8.
-pub(super) fn percent_decoded(encoded: &str) -> Option<Cow<'_, str>> {
+pub(crate) fn percent_decoded(encoded: &str) -> Option<Cow<'_, str>> {
     if !encoded.contains('%') {
         return Some(Cow::Borrowed(encoded));
     }

@@ -49,6 +49,7 @@ mod templates;
 mod views;
 
 pub use headers::{FormEnd, page_headers};
+pub(crate) use links::{is_local_path, percent_decoded};
 pub use options::{FrontendOptions, PagesError};
 pub use response::PageResponse;
 pub use views::{

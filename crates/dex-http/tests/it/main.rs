@@ -6,6 +6,7 @@
     reason = "tests"
 )]
 
+mod authorize_flow;
 mod embedding;
 mod request_log;
 mod support;
