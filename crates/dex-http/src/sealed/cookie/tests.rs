@@ -87,7 +87,6 @@ fn with_cookies(cookies: &str) -> Incoming {
         headers,
         body: bytes::Bytes::new(),
         now: Timestamp::ZERO,
-        client_address: None,
     }
 }
 
