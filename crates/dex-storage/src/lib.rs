@@ -5,7 +5,7 @@
 //! Records are typed for callers through [`StorageExt`].
 //!
 //! # Adding a backend
-//! A file or folder here that implements [`Storage`] over [`dex_core::records::Row`], one `conformance::suite!` line in its tests, one
+//! A file or folder here that implements [`Storage`] over [`dex_core::records::Row`], one [`conformance::suite!`](conformance) line in its tests, one
 //! line where `dexd` picks the backend by name.
 
 pub mod conformance;

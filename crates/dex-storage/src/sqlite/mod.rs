@@ -1,6 +1,6 @@
 //! Records in an SQLite file, shared with Dex's classic SQL engine (compat: `storage.md` §7).
 //!
-//! One thread writes ([`writer`]), a few connections read beside it ([`readers`]); both follow from write-ahead logging, in which readers
+//! One thread writes (`writer`), a few connections read beside it (`readers`); both follow from write-ahead logging, in which readers
 //! and the writer do not wait for each other. Closing returns the file to the form in which Dex keeps it.
 
 mod failure;
