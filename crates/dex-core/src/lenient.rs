@@ -28,6 +28,27 @@ pub fn from_json<T: DeserializeOwned>(value: Value, unknown: UnknownKeys) -> Res
     T::deserialize(Node::new(value, unknown))
 }
 
+/// Reads `value` into a `T`, going on after each error as if the faulty value had not been given, so that all of them are found.
+/// `None` when what is left makes no `T`.
+pub fn from_json_with_all_errors<T: DeserializeOwned>(
+    mut value: Value,
+    unknown: UnknownKeys,
+) -> (Option<T>, Vec<Error>) {
+    let mut errors = Vec::new();
+    loop {
+        match from_json(value.clone(), unknown) {
+            Ok(read) => return (Some(read), errors),
+            Err(error) => {
+                let removed = errors.len() < MAX_ERRORS && error.remove_from(&mut value);
+                errors.push(error);
+                if !removed {
+                    return (None, errors);
+                }
+            }
+        }
+    }
+}
+
 /// What to do with keys that no field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third way")]
@@ -41,6 +62,9 @@ pub enum UnknownKeys {
 
 /// How deep a value may be nested.
 pub const MAX_DEPTH: usize = 64;
+
+/// How many errors are collected at most.
+pub const MAX_ERRORS: usize = 100;
 
 /// Of how many parts (scalars, lists, objects) a value may consist.
 pub const MAX_NODES: usize = 1_000_000;
@@ -105,6 +129,32 @@ impl Error {
         match &self.problem {
             Problem::UnknownKey(key) => Some(key),
             _ => None,
+        }
+    }
+
+    /// Takes the value this error is about out of the whole; `false` if there is nothing left to take.
+    fn remove_from(&self, whole: &mut Value) -> bool {
+        let Some((last, outer)) = self.path.split_first() else {
+            return false;
+        };
+        let mut value = whole;
+        for segment in outer.iter().rev() {
+            let inner = match segment {
+                Segment::Key { written, .. } | Segment::MapKey(written) => value.get_mut(written),
+                Segment::Index(index) => value.get_mut(index),
+            };
+            let Some(inner) = inner else { return false };
+            value = inner;
+        }
+        match (last, value) {
+            (Segment::Key { written, .. } | Segment::MapKey(written), Value::Object(entries)) => {
+                entries.remove(written).is_some()
+            }
+            // Items keep their places: null stands for "not given".
+            (Segment::Index(index), Value::Array(items)) => items
+                .get_mut(*index)
+                .is_some_and(|item| !std::mem::take(item).is_null()),
+            _ => false,
         }
     }
 

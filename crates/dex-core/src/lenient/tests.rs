@@ -188,6 +188,31 @@ fn whole_floats_count_as_integers_and_enums_work() {
 }
 
 #[test]
+fn all_errors_are_found_in_one_go() {
+    let value = json!({
+        "issuer": 1, "nope": 1, "port": 8, "connectors": [{"enabled": 3}, 4, {"id": "ok"}], "extra": {"a": [], "b": "c"},
+    });
+    let (config, errors) = from_json_with_all_errors::<Config>(value, UnknownKeys::Refuse);
+    let mut paths: Vec<_> = errors.iter().map(Error::path).collect();
+    paths.sort();
+    assert_eq!(
+        paths,
+        [
+            "connectors[0].enabled",
+            "connectors[1]",
+            "extra.a",
+            "issuer",
+            "nope"
+        ]
+    );
+    let config = config.unwrap();
+    assert_eq!((config.port, config.connectors.len()), (8, 3));
+    assert_eq!(config.connectors[2].id, "ok");
+    let (config, errors) = from_json_with_all_errors::<Config>(json!([]), UnknownKeys::Ignore);
+    assert_eq!((config, errors.len()), (None, 1));
+}
+
+#[test]
 fn deep_and_large_values_are_refused() {
     let mut deep = json!(1);
     for _ in 0..=MAX_DEPTH {
@@ -221,6 +246,7 @@ proptest! {
     #[test]
     fn no_value_panics(value in any_value(), strict in any::<bool>()) {
         let unknown = if strict { UnknownKeys::Refuse } else { UnknownKeys::Ignore };
+        let _ = from_json_with_all_errors::<Config>(value.clone(), unknown);
         if let Err(error) = from_json::<Config>(value, unknown) {
             prop_assert!(!error.to_string().is_empty());
             let _ = error.path();
