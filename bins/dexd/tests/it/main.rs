@@ -1,0 +1,19 @@
+//! The real binary as a child process. Tests named `config_NN_…` realise the numbered checks of the configuration text.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+mod bad_input;
+mod command_line;
+mod dev;
+mod harness;
+mod listeners;
+mod logger;
+mod samples;
+mod signals;
+mod telemetry;
+mod tls;
+mod validation;
