@@ -1,8 +1,11 @@
 //! Reading a connector's configuration the way Dex does: keys match without regard to case, `null` is the default.
 
 use dex_core::lenient;
+#[cfg(any(feature = "mock", feature = "oidc"))]
 use dex_core::records::SecretText;
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
+use serde::de::DeserializeOwned;
+#[cfg(any(feature = "mock", feature = "oidc"))]
+use serde::de::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::ConnectorError;
@@ -23,6 +26,7 @@ pub(crate) fn parse<T: DeserializeOwned>(
 }
 
 /// Reads a secret without ever holding it in a type that shows it. `null` is the empty one.
+#[cfg(any(feature = "mock", feature = "oidc"))]
 pub(crate) fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SecretText, D::Error> {
     Option::<String>::deserialize(deserializer)
         .map(|text| SecretText::from(text.unwrap_or_default()))

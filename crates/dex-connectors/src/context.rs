@@ -16,6 +16,11 @@ use crate::{Connector, ConnectorError};
 /// A connector's configuration: what its users write, and how it becomes an open connector.
 #[async_trait]
 pub trait ConnectorConfig: DeserializeOwned + Send + 'static {
+    /// What opening will refuse in any case, found without asking the upstream.
+    fn check(&self) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
     /// Opens the connector named `id`. A failure is not remembered anywhere: callers try again later.
     async fn open(
         self,

@@ -5,7 +5,7 @@
 #[non_exhaustive]
 pub enum ConnectorError {
     /// The person is known but belongs to none of the groups that are let in.
-    #[error("user {user_id:?} is not in any of the required groups {required:?}")]
+    #[error("user {user_id:?} is not in any of the required groups [{}]", required.join(" "))]
     NotInRequiredGroups {
         /// The user's id at the upstream.
         user_id: String,

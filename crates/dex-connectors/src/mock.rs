@@ -102,17 +102,22 @@ pub struct PasswordConfig {
 
 #[async_trait]
 impl ConnectorConfig for PasswordConfig {
-    async fn open(
-        self,
-        id: &str,
-        _context: &OpenContext,
-    ) -> Result<Arc<dyn Connector>, ConnectorError> {
+    fn check(&self) -> Result<(), ConnectorError> {
         if self.username.is_empty() {
             return Err(ConnectorError::Config("no username supplied".into()));
         }
         if self.password.is_empty() {
             return Err(ConnectorError::Config("no password supplied".into()));
         }
+        Ok(())
+    }
+
+    async fn open(
+        self,
+        id: &str,
+        _context: &OpenContext,
+    ) -> Result<Arc<dyn Connector>, ConnectorError> {
+        self.check()?;
         warn(id, "mockPassword");
         Ok(Arc::new(MockPassword(self)))
     }

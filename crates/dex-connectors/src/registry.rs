@@ -99,6 +99,13 @@ impl Registry {
             .ok_or_else(|| unknown(kind))?;
         (entry.check)(config, unknown_keys)
     }
+
+    /// Whether opening would refuse these values in any case: what can be said without asking the upstream. The type and shape were
+    /// checked before.
+    pub fn check_values(&self, kind: &str, config: &Value) -> Result<(), ConnectorError> {
+        let entry = self.entries.get(kind).ok_or_else(|| unknown(kind))?;
+        (entry.check_values)(config)
+    }
 }
 
 impl Default for Registry {
@@ -120,6 +127,7 @@ type Opening<'a> =
 struct Entry {
     configurable: bool,
     check: fn(&Value, UnknownKeys) -> Result<(), ConnectorError>,
+    check_values: fn(&Value) -> Result<(), ConnectorError>,
     open: for<'a> fn(&'a str, Value, &'a OpenContext) -> Opening<'a>,
 }
 
@@ -130,6 +138,7 @@ impl Entry {
             check: |config, unknown_keys| {
                 config::parse::<C>(config.clone(), unknown_keys).map(drop)
             },
+            check_values: |config| config::parse::<C>(config.clone(), UnknownKeys::Ignore)?.check(),
             open: |id, config, context| {
                 Box::pin(async move {
                     config::parse::<C>(config, UnknownKeys::Ignore)?

@@ -12,8 +12,10 @@ use crate::upstream::{UpstreamClient, shown};
 /// A provider as we use it.
 #[derive(Debug, Clone)]
 pub(super) struct Provider {
-    /// What `iss` must be.
+    /// What `iss` must be in tokens.
     pub(super) issuer: String,
+    /// What `iss` may be in authorization responses: the same, or what discovery says where the operator set an alias.
+    pub(super) discovered_issuer: String,
     pub(super) authorization_endpoint: Url,
     pub(super) token_endpoint: Url,
     pub(super) jwks_uri: Url,
@@ -103,10 +105,11 @@ fn provider(document: Document, config: &Config) -> Result<Provider, ConnectorEr
     };
     Ok(Provider {
         issuer: if config.issuer_alias.is_empty() {
-            document.issuer
+            document.issuer.clone()
         } else {
             config.issuer_alias.clone()
         },
+        discovered_issuer: document.issuer,
         authorization_endpoint: required(
             "authorization_endpoint",
             &overrides.auth_url,

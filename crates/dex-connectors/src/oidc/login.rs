@@ -132,7 +132,9 @@ impl Oidc {
         }
         // RFC 9207 §2.4: an answer of another provider must not be redeemed at ours.
         match callback.parameter("iss") {
-            Some(issuer) if issuer != self.provider.issuer => {
+            Some(issuer)
+                if issuer != self.provider.issuer && issuer != self.provider.discovered_issuer =>
+            {
                 return Err(ConnectorError::Rejected(format!(
                     "oidc: the callback comes from issuer {:?}",
                     shown(issuer)

@@ -143,6 +143,10 @@ impl Oidc {
 
 #[async_trait]
 impl ConnectorConfig for Config {
+    fn check(&self) -> Result<(), ConnectorError> {
+        Config::check(self)
+    }
+
     async fn open(
         self,
         id: &str,

@@ -12,6 +12,7 @@ pub use settings::{ProxySettings, UpstreamSettings};
 pub use trust::Trust;
 
 /// What an upstream said, fit for an error text: short and on one line.
+#[cfg(feature = "oidc")]
 pub(crate) fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 200;
     let mut shown: String = text

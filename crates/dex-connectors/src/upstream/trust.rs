@@ -27,12 +27,13 @@ impl Trust {
     pub async fn with_roots(entries: &[String]) -> Result<Self, ConnectorError> {
         let mut roots = Vec::new();
         for (index, entry) in entries.iter().filter(|entry| !entry.is_empty()).enumerate() {
-            let pem = match read_file(entry).await {
-                Some(contents) => contents,
-                None => STANDARD
-                    .decode(entry.trim())
-                    .unwrap_or_else(|_| entry.clone().into_bytes()),
-            };
+            let pem = read_file(entry).await.unwrap_or_else(|| {
+                // Line breaks are no part of base64, wherever they stand.
+                let one_line: String = entry.split_whitespace().collect();
+                STANDARD
+                    .decode(one_line)
+                    .unwrap_or_else(|_| entry.clone().into_bytes())
+            });
             let before = roots.len();
             roots.extend(
                 CertificateDer::pem_slice_iter(&pem)

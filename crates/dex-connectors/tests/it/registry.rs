@@ -24,6 +24,40 @@ async fn connectors_1_01_an_unknown_type_is_refused() {
     assert_eq!(error.to_string(), r#"unknown connector type "Foo""#);
 }
 
+#[test]
+fn values_that_cannot_work_are_found_without_the_upstream() {
+    let registry = Registry::with_all();
+    for (kind, config, expected) in [
+        ("mockPassword", json!({}), Err("no username supplied")),
+        ("mockCallback", json!(null), Ok(())),
+        ("oidc", json!({"clientID": "a"}), Ok(())),
+        ("oidc", json!({}), Err("oidc: no clientID")),
+        ("Foo", json!({}), Err(r#"unknown connector type "Foo""#)),
+    ] {
+        let outcome = registry.check_values(kind, &config);
+        assert_eq!(
+            outcome.map_err(|error| error.to_string()),
+            expected.map_err(str::to_owned)
+        );
+    }
+}
+
+#[test]
+fn unknown_keys_are_refused_when_asked_to() {
+    let registry = Registry::with_all();
+    let config = json!({"clientID": "a", "typo": 1});
+    registry
+        .check_config("oidc", &config, UnknownKeys::Ignore)
+        .unwrap();
+    let error = registry
+        .check_config("oidc", &config, UnknownKeys::Refuse)
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        r#"parse connector config: json: unknown field "typo""#
+    );
+}
+
 #[tokio::test]
 async fn a_stored_local_connector_opens() {
     let registry = Registry::with_all();

@@ -237,7 +237,9 @@ async fn listed_roots_are_trusted_in_all_three_forms() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &pem).unwrap();
     let path = file.path().to_str().unwrap().to_owned();
-    for entry in [path, STANDARD.encode(&pem), pem.clone()] {
+    let base64 = STANDARD.encode(&pem);
+    let folded = format!("{}\n{}\n", &base64[..64], &base64[64..]);
+    for entry in [path, base64, folded, pem.clone()] {
         let trust = Trust::with_roots(&[String::new(), entry]).await.unwrap();
         assert_eq!(fetch(&trust, &url).await, Ok(StatusCode::OK));
     }

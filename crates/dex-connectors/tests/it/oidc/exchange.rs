@@ -156,6 +156,6 @@ async fn d17_group_rules_hold_at_exchange() {
     let token = upstream.provider.id_token(&json!({}));
     assert_eq!(
         exchange(&*connector, SubjectTokenType::IdToken, &token).await,
-        Err(r#"user "upstream-42" is not in any of the required groups ["staff"]"#.into())
+        Err(r#"user "upstream-42" is not in any of the required groups [staff]"#.into())
     );
 }
