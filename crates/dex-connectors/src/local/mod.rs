@@ -98,6 +98,10 @@ impl PasswordLogin for Local {
 
 #[async_trait]
 impl RefreshIdentity for Local {
+    fn needs_connector_data(&self) -> bool {
+        false
+    }
+
     async fn refresh(
         &self,
         _scopes: Scopes,

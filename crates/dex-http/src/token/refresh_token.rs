@@ -147,7 +147,11 @@ impl Prepared {
             groups: has_scope(&Scope::Groups),
         };
         let known = Identity {
-            connector_data: self.connector_data(op).await?,
+            connector_data: if upstream.needs_connector_data() {
+                self.connector_data(op).await?
+            } else {
+                Blob::default()
+            },
             ..stored()
         };
         let identity = upstream.refresh(flags, known).await.map_err(internal)?;
