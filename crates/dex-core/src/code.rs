@@ -1,9 +1,13 @@
 //! Redeeming an authorization code: whose it is, how long it lives, and what proves the right to it (RFC 6749 §4.1.3, RFC 7636 §4.6;
 //! compat: `tokens.md` §2.7 and §4).
 
+use ring::digest;
+
 use crate::Timestamp;
+use crate::entropy::identifier_of;
 use crate::pkce::{self, PkceError};
-use crate::records::AuthCode;
+use crate::records::{AuthCode, RefreshToken};
+use crate::refresh::CROSSING;
 
 /// Why a code is not redeemed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -12,6 +16,9 @@ pub enum CodeRejected {
     /// There is no such code, or it has been redeemed.
     #[error("no such authorization code")]
     Unknown,
+    /// It was redeemed before, and not just now: somebody else may have it. What was issued for it has to end (RFC 6749 §4.1.2).
+    #[error("authorization code was presented again; its refresh token is revoked")]
+    Replayed,
     /// It has lapsed.
     #[error("authorization code has expired")]
     Expired,
@@ -49,6 +56,35 @@ pub fn redeem(
         return Err(CodeRejected::RedirectUri);
     }
     Ok(())
+}
+
+/// The id of the refresh token family that begins with this code: a hash of it, in the form of any identifier. So a code that comes
+/// back leads to what was issued for it, and the id leads nobody to the code.
+pub fn family_id(code: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(b"dexd refresh token family of code ");
+    context.update(code.as_bytes());
+    let hash = context.finish();
+    let (half, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+    identifier_of(half)
+}
+
+/// Judges a code that is not there any more, by the family that it began. Right after the redemption it is two requests of one client
+/// that crossed each other, and the family lives on.
+pub fn judge_missing(
+    family: Option<&RefreshToken>,
+    client_id: &str,
+    now: Timestamp,
+) -> CodeRejected {
+    match family {
+        Some(family)
+            if family.client_id == client_id
+                && now > family.created_at.saturating_add(CROSSING) =>
+        {
+            CodeRejected::Replayed
+        }
+        _ => CodeRejected::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -119,5 +155,31 @@ mod tests {
             redeem(&code, "app", "http://evil", "", at(50)),
             Err(CodeRejected::ProofKey(PkceError::VerifierMissing))
         );
+    }
+
+    #[test]
+    fn the_id_of_a_family_has_the_form_of_any_id() {
+        let id = family_id("abc");
+        assert_eq!(id.len(), 25);
+        assert!(crate::entropy::is_token(&id));
+        assert_eq!(id, family_id("abc"));
+        assert_ne!(id, family_id("abd"));
+    }
+
+    #[test]
+    fn a_missing_code_is_judged_by_what_it_began() {
+        let family = RefreshToken {
+            client_id: "app".into(),
+            created_at: at(100),
+            ..RefreshToken::default()
+        };
+        for (family, client, now, expected) in [
+            (None, "app", 500, CodeRejected::Unknown),
+            (Some(&family), "app", 130, CodeRejected::Unknown),
+            (Some(&family), "app", 131, CodeRejected::Replayed),
+            (Some(&family), "other", 500, CodeRejected::Unknown),
+        ] {
+            assert_eq!(judge_missing(family, client, at(now)), expected);
+        }
     }
 }

@@ -108,13 +108,17 @@ pub fn new_uuid(entropy: &dyn Entropy) -> String {
     text
 }
 
-/// First byte to a letter, the others to base32 without padding.
 fn identifier<const N: usize>(entropy: &dyn Entropy) -> String {
-    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
     let mut bytes = [0_u8; N];
     entropy.fill(&mut bytes);
-    let mut text = String::with_capacity(1 + N * 8 / 5 + 1);
-    let [first, rest @ ..] = &bytes[..] else {
+    identifier_of(&bytes)
+}
+
+/// First byte to a letter, the others to base32 without padding.
+pub(crate) fn identifier_of(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+    let mut text = String::with_capacity(1 + bytes.len() * 8 / 5 + 1);
+    let [first, rest @ ..] = bytes else {
         return text;
     };
     text.push(char::from(b'a' + first % 26));

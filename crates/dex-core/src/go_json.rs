@@ -115,10 +115,10 @@ mod tests {
 
     #[test]
     fn indented_documents_have_two_spaces_and_no_last_newline() {
-        let document = json!({"keys": [{"a": "<"}], "empty": []});
+        let document = json!({"keys": [{"a": "<"}, []]});
         assert_eq!(
             String::from_utf8(to_vec_pretty(&document)).unwrap(),
-            "{\n  \"empty\": [],\n  \"keys\": [\n    {\n      \"a\": \"\\u003c\"\n    }\n  ]\n}"
+            "{\n  \"keys\": [\n    {\n      \"a\": \"\\u003c\"\n    },\n    []\n  ]\n}"
         );
     }
 

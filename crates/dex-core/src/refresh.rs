@@ -309,8 +309,8 @@ pub fn narrow_scopes<'a>(
     }
 }
 
-/// How long after a rotation the secret before it is taken for a request that crossed the rotation, not for theft.
-const CROSSING: Duration = Duration::from_secs(30);
+/// How long after a rotation or a redemption what it replaced is taken for a request that crossed it, not for theft.
+pub(crate) const CROSSING: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests;

@@ -1,20 +1,22 @@
 //! Grant `authorization_code` (RFC 6749 §4.1.3; compat: `tokens.md` §2.7).
 //!
 //! The code is spent in the same transaction that creates the refresh token, after the tokens have been signed: of any number of
-//! parallel redemptions one succeeds, and a failure to sign leaves the code as it was.
+//! parallel redemptions one succeeds, and a failure to sign leaves the code as it was. The family's id is derived from the code, so
+//! that a code which comes back later leads to the refresh token it was redeemed for.
 
 use dex_core::Timestamp;
 use dex_core::code::{self, CodeRejected};
-use dex_core::entropy::{new_id, new_token};
+use dex_core::entropy::{is_token, new_token};
 use dex_core::opaque::RefreshTokenValue;
 use dex_core::pkce::PkceError;
 use dex_core::records::{AuthCode, OfflineSession, Record as _, RecordKey, RefreshToken, Row};
 use dex_core::refresh;
 use dex_core::scope::Scope;
 use dex_storage::{StorageError, StorageExt as _, UpdateError, Write};
+use tracing::warn;
 
 use super::connector_gate::AllowedConnector;
-use super::{Exchange, TokenResponse, invalid_request, may_be_key};
+use super::{Exchange, TokenResponse, family, invalid_request, may_be_key};
 use crate::error::{ErrorCode, OAuthError};
 use crate::issue::{IdToken, TokenRequest, issue};
 use crate::provider::Provider;
@@ -37,7 +39,9 @@ pub(super) async fn prepare(exchange: &Exchange<'_>) -> Result<Prepared, OAuthEr
     } else {
         None
     };
-    let code = code.ok_or_else(|| rejected(CodeRejected::Unknown))?;
+    let Some(code) = code else {
+        return Err(missing(exchange, presented).await?);
+    };
     code::redeem(
         &code,
         exchange.client.id(),
@@ -47,6 +51,38 @@ pub(super) async fn prepare(exchange: &Exchange<'_>) -> Result<Prepared, OAuthEr
     )
     .map_err(rejected)?;
     Ok(Prepared(code))
+}
+
+/// The refusal of a code that is not there. If it was redeemed earlier, what was issued for it ends (RFC 6749 §4.1.2).
+async fn missing(exchange: &Exchange<'_>, presented: &str) -> Result<OAuthError, OAuthError> {
+    if !is_token(presented) {
+        return Ok(rejected(CodeRejected::Unknown));
+    }
+    let (op, now) = (exchange.op, exchange.request.now);
+    let id = code::family_id(presented);
+    let record = op
+        .storage
+        .find::<RefreshToken>(&id)
+        .await
+        .map_err(OAuthError::internal)?;
+    let client_id = exchange.client.id().to_owned();
+    let verdict = code::judge_missing(record.as_ref(), &client_id, now);
+    let (CodeRejected::Replayed, Some(record)) = (verdict, record) else {
+        return Ok(rejected(verdict));
+    };
+    warn!(
+        refresh_id = record.id,
+        client_id = record.client_id,
+        connector_id = record.connector_id,
+        "a redeemed authorization code was presented again; its refresh token is revoked"
+    );
+    decide(op, family::keys(&record), move |rows| {
+        let (record, session) = family::read(rows)?;
+        Ok(record.map_or_else(Vec::new, |record| family::end(&record, session)))
+    })
+    .await
+    .map_err(spend_failed)?;
+    Ok(rejected(CodeRejected::Replayed))
 }
 
 impl Prepared {
@@ -105,16 +141,15 @@ impl Prepared {
 }
 
 fn new_family(op: &Provider, code: &AuthCode, now: Timestamp) -> RefreshToken {
-    let entropy = op.entropy.as_ref();
     RefreshToken {
-        id: new_id(entropy),
+        id: code::family_id(code.id.expose()),
         client_id: code.client_id.clone(),
         scopes: code.scopes.clone(),
         nonce: code.nonce.clone(),
         claims: code.claims.clone(),
         connector_id: code.connector_id.clone(),
         connector_data: code.connector_data.clone(),
-        token: new_token(entropy).into(),
+        token: new_token(op.entropy.as_ref()).into(),
         obsolete_token: String::new().into(),
         created_at: now,
         last_used: now,

@@ -12,6 +12,7 @@
 mod authorization_code;
 mod client_auth;
 mod connector_gate;
+mod family;
 mod refresh_token;
 
 use axum::body::Body;

@@ -6,7 +6,7 @@
 use dex_connectors::{Identity, Scopes};
 use dex_core::go_quote::quote_list;
 use dex_core::opaque::RefreshTokenValue;
-use dex_core::records::{Blob, OfflineSession, Record as _, RefreshToken};
+use dex_core::records::{Blob, OfflineSession, RefreshToken};
 use dex_core::refresh::{self, Redemption, RefreshRejected, Renewal};
 use dex_core::scope::Scope;
 use dex_core::{Timestamp, entropy};
@@ -15,7 +15,7 @@ use http::StatusCode;
 use tracing::warn;
 
 use super::connector_gate::AllowedConnector;
-use super::{Exchange, TokenResponse, invalid_request, may_be_key};
+use super::{Exchange, TokenResponse, family, invalid_request, may_be_key};
 use crate::error::{ErrorCode, OAuthError};
 use crate::issue::{IdToken, TokenRequest, issue};
 use crate::keyed_lock::Turn;
@@ -208,14 +208,14 @@ impl Prepared {
         };
         let client_id = record.client_id.clone();
         op.storage
-            .decide(family_keys(&record), move |rows| {
-                let (record, session) = read_family(rows)?;
+            .decide(family::keys(&record), move |rows| {
+                let (record, session) = family::read(rows)?;
                 let verdict =
                     refresh::decide(record.as_ref(), &client_id, &presented.secret, &policy, now);
                 let (redemption, record) = match (verdict, record) {
                     (Ok(redemption), Some(record)) => (redemption, record),
                     (Err(RefreshRejected::Reused), Some(record)) => {
-                        return Ok((end_family(&record, session), Err(RefreshRejected::Reused)));
+                        return Ok((family::end(&record, session), Err(RefreshRejected::Reused)));
                     }
                     (Err(cause), _) => return Err(UpdateError::Refused(cause)),
                     (Ok(_), None) => return Err(UpdateError::Refused(RefreshRejected::Unknown)),
@@ -259,43 +259,19 @@ async fn revoke(
     );
     let (policy, client_id) = (op.policy.refresh, record.client_id.clone());
     op.storage
-        .decide(family_keys(&record), move |rows| {
-            let (record, session) = read_family(rows)?;
+        .decide(family::keys(&record), move |rows| {
+            let (record, session) = family::read(rows)?;
             let verdict =
                 refresh::decide(record.as_ref(), &client_id, &presented.secret, &policy, now);
             match (verdict, record) {
                 (Err(RefreshRejected::Reused), Some(record)) => {
-                    Ok((end_family(&record, session), ()))
+                    Ok((family::end(&record, session), ()))
                 }
                 _ => Err(UpdateError::Refused(RefreshRejected::Reused)),
             }
         })
         .await
         .map_err(update_failed)
-}
-
-fn family_keys(record: &RefreshToken) -> Vec<dex_core::records::RecordKey> {
-    vec![
-        RefreshToken::record_key(&record.id),
-        OfflineSession::record_key((&record.claims.user_id, &record.connector_id)),
-    ]
-}
-
-fn read_family(
-    rows: Vec<Option<dex_core::records::Row>>,
-) -> Result<(Option<RefreshToken>, Option<OfflineSession>), StorageError> {
-    let mut rows = rows.into_iter();
-    let record = rows.next().flatten().map(RefreshToken::from_row);
-    let session = rows.next().flatten().map(OfflineSession::from_row);
-    Ok((record.transpose()?, session.transpose()?))
-}
-
-fn end_family(record: &RefreshToken, session: Option<OfflineSession>) -> Vec<Write> {
-    let mut writes = vec![Write::delete::<RefreshToken>(&record.id)];
-    if let Some(session) = refresh::forget(session, record) {
-        writes.push(Write::put(&session));
-    }
-    writes
 }
 
 fn update_failed(error: UpdateError<RefreshRejected>) -> OAuthError {

@@ -361,6 +361,37 @@ async fn tokens_11_a_code_is_redeemed_once() {
 }
 
 #[tokio::test]
+async fn a_code_that_comes_back_ends_what_was_issued_for_it() {
+    let op = TestProvider::for_tokens().build().await;
+    let other = op.refresh_token("openid").await;
+    let code = op.code("openid offline_access", |_| {}).await;
+    let tokens = op.redeem_code(&code).await.assert_ok();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    op.clock.advance(Duration::from_secs(30));
+    let answer = op.redeem_code(&code).await;
+    assert_eq!(
+        answer.cause::<CodeRejected>(),
+        CodeRejected::Unknown,
+        "two requests of one client that crossed each other"
+    );
+    let token = op.refresh(token).await.assert_ok()["refresh_token"].clone();
+    op.clock.advance(Duration::from_secs(1));
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+    ];
+    let answer = op.grant_as("peer", "p", &fields).await;
+    assert_eq!(answer.cause::<CodeRejected>(), CodeRejected::Unknown);
+    let answer = op.redeem_code(&code).await;
+    answer.assert_error(400, "invalid_grant", INVALID_CODE);
+    assert_eq!(answer.cause::<CodeRejected>(), CodeRejected::Replayed);
+    assert_eq!(op.refresh(token.as_str().unwrap()).await.status, 400);
+    op.refresh(&other).await.assert_ok();
+    let answer = op.redeem_code(&code).await;
+    assert_eq!(answer.cause::<CodeRejected>(), CodeRejected::Unknown);
+}
+
+#[tokio::test]
 async fn a_lapsed_code_is_refused_with_400() {
     let op = TestProvider::for_tokens().build().await;
     let code = op.code("openid", |_| {}).await;
