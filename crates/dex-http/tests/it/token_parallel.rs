@@ -65,14 +65,14 @@ fn refresh_token(answer: &Answer) -> String {
 async fn a_code_redeemed_a_hundred_times_at_once_gives_tokens_once() {
     for (name, storage, _folder) in stores() {
         for one_per_client in [false, true] {
-            let op = TestProvider::for_tokens()
-                .policy(|policy| policy.refresh.one_per_client = one_per_client)
-                .storage(Arc::clone(&storage))
-                .build()
-                .await;
+            let with_policy = || {
+                TestProvider::for_tokens()
+                    .policy(|policy| policy.refresh.one_per_client = one_per_client)
+            };
+            let op = with_policy().storage(Arc::clone(&storage)).build().await;
             let families = op.rows(Entity::RefreshToken).await.len();
             let code = op.code("openid offline_access", |_| {}).await;
-            let other = TestProvider::for_tokens().replica_of(&op).build().await;
+            let other = with_policy().replica_of(&op).build().await;
             let replicas = [Arc::new(op), Arc::new(other)];
             let answers = flood(&replicas, |op| {
                 let code = code.clone();
