@@ -574,3 +574,21 @@ async fn every_login_draws_a_new_key_for_its_links() {
     assert_eq!(requests[0].hmac_key.expose().len(), 51);
     assert_ne!(requests[0].hmac_key, requests[1].hmac_key);
 }
+
+#[tokio::test]
+async fn authflow_47_an_id_token_says_when_the_person_logged_in() {
+    use base64::Engine as _;
+    let op = TestProvider::usual().build().await;
+    let code = op
+        .sign_in(&mut op.browser(), &AuthorizeRequest::good())
+        .await;
+    op.clock.advance(std::time::Duration::from_secs(60));
+    let id_token = op.exchange_code(&code).await.text("id_token");
+    let payload = id_token.split('.').nth(1).unwrap();
+    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD
+        .decode(payload)
+        .unwrap();
+    let claims: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    assert_eq!(claims["auth_time"], 1_786_017_600);
+    assert_eq!(claims["iat"], 1_786_017_660);
+}

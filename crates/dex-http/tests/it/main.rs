@@ -7,6 +7,8 @@
 )]
 
 mod authorize_flow;
+mod authorize_request;
+mod authorize_sealed;
 mod embedding;
 mod request_log;
 mod support;
