@@ -76,13 +76,6 @@ impl Incoming {
         Ok(Parameters(merged))
     }
 
-    /// The value of a cookie; the first one of that name.
-    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value)
-    }
-
     /// All cookies, in order.
     pub(crate) fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers

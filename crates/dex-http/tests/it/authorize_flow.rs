@@ -510,7 +510,7 @@ async fn web_14_the_code_carries_what_was_asked_and_who_logged_in() {
     assert_eq!(stored.connector_data.expose(), b"foobar");
     assert_eq!(
         stored.expiry.since(stored.auth_time),
-        std::time::Duration::from_secs(30 * 60)
+        std::time::Duration::from_mins(30)
     );
     assert!(op.rows(Entity::OfflineSession).await.is_empty(), "d20");
 }
@@ -582,7 +582,7 @@ async fn authflow_47_an_id_token_says_when_the_person_logged_in() {
     let code = op
         .sign_in(&mut op.browser(), &AuthorizeRequest::good())
         .await;
-    op.clock.advance(std::time::Duration::from_secs(60));
+    op.clock.advance(std::time::Duration::from_mins(1));
     let id_token = op.exchange_code(&code).await.text("id_token");
     let payload = id_token.split('.').nth(1).unwrap();
     let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD

@@ -14,9 +14,9 @@ mod upstream;
 
 pub(crate) use browser::{Browser, Page};
 pub(crate) use provider::{
-    CLIENT_ID, CLIENT_SECRET, CountingStorage, ISSUER, Mount, PASSWORD, REDIRECT_URI, TestBuilder,
-    TestProvider, USER_EMAIL, app, local, mock_callback, mock_password, user,
+    CLIENT_ID, CLIENT_SECRET, ISSUER, Mount, PASSWORD, REDIRECT_URI, TestBuilder, TestProvider,
+    USER_EMAIL, app, local, mock_callback, user,
 };
-pub(crate) use request::{AuthorizeRequest, Tokens};
+pub(crate) use request::AuthorizeRequest;
 pub(crate) use token::{Answer, basic, form, part, payload};
 pub(crate) use upstream::{Denying, FormPost};

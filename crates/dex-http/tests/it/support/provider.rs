@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use axum::body::Body;
@@ -316,12 +315,6 @@ pub(crate) fn mock_callback(id: &str, name: &str) -> records::Connector {
     connector(id, "mockCallback", name, "{}")
 }
 
-/// A connector with one user: [`USER_EMAIL`], [`PASSWORD`].
-pub(crate) fn mock_password(id: &str, name: &str) -> records::Connector {
-    let config = serde_json::json!({ "username": USER_EMAIL, "password": PASSWORD });
-    connector(id, "mockPassword", name, &config.to_string())
-}
-
 fn connector(id: &str, kind: &str, name: &str, config: &str) -> records::Connector {
     records::Connector {
         id: id.to_owned(),
@@ -448,6 +441,3 @@ impl Storage for CountingStorage {
 
     async fn close(&self) {}
 }
-
-/// Shorthand for durations in tests.
-pub(crate) const SECOND: Duration = Duration::from_secs(1);
