@@ -45,6 +45,11 @@ impl Algorithm {
         ("EdDSA", Self::EdDsa),
     ];
 
+    /// Every algorithm we accept.
+    pub(super) fn every() -> [Self; 10] {
+        Self::ALL.map(|(_, algorithm)| algorithm)
+    }
+
     pub(super) fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
