@@ -3,6 +3,8 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use dex_connectors::Registry;
+use dex_core::go_quote::quote;
 use dex_http::Issuer;
 use dex_signer::{LocalSigner, MemoryKeyStore};
 use dex_storage::memory::Memory;
@@ -29,17 +31,28 @@ pub(crate) fn run(file: &str, environment: &Environment) -> ExitCode {
     ExitCode::from(1)
 }
 
-/// What is wrong with files that the configuration names.
+/// What is wrong with files that the configuration names, and with values that only their connector understands.
 fn named_files(file: &str, settings: &Settings) -> String {
     let certificate = settings
         .https
         .as_ref()
         .and_then(|https| Certificate::load(https).err())
         .map(|error| format!("{file}: invalid config: get HTTP TLS: {error:#}\n"));
+    let connectors = settings.connectors.iter().filter_map(|connector| {
+        let config = serde_json::from_slice(connector.config.expose()).unwrap_or_default();
+        Registry::with_all()
+            .check_values(&connector.kind, &config)
+            .err()
+            .map(|error| format!("{file}: connector {}: {error}\n", quote(&connector.id)))
+    });
     let pages = process::block_on(pages(settings))
         .err()
         .map(|error| format!("{file}: {error:#}\n"));
-    [certificate, pages].into_iter().flatten().collect()
+    certificate
+        .into_iter()
+        .chain(connectors)
+        .chain(pages)
+        .collect()
 }
 
 /// Puts a provider together over nothing, which reads pages and assets.

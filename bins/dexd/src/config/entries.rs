@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use dex_connectors::Registry;
 use dex_connectors::local::BcryptHash;
-use dex_connectors::{Registry, UnknownKeys};
 use dex_core::go_quote::quote;
+use dex_core::lenient::UnknownKeys;
 use dex_core::records::{Blob, Client, Connector, Password, SecretText};
 use serde_json::{Map, Value};
 

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use dex_connectors::UnknownKeys;
 use dex_core::go_duration;
 use dex_core::go_quote::quote;
 use dex_core::lenient;
@@ -163,10 +162,7 @@ fn build(config: raw::Config, context: Context<'_>, faults: &mut Faults) -> Sett
         config.connectors,
         context.environment,
         context.flags,
-        match context.unknown {
-            lenient::UnknownKeys::Refuse => UnknownKeys::Refuse,
-            lenient::UnknownKeys::Ignore => UnknownKeys::Ignore,
-        },
+        context.unknown,
         faults,
     );
     if config.enable_password_db {

@@ -100,7 +100,7 @@ fn check_finds_nothing_in_a_good_file_and_looks_into_the_files_it_names() {
     assert_eq!(output.stdout, "c.yaml: no faults found\n");
     let config = minimal_but(
         "web",
-        "web: {https: 'a:1', tlsCert: nope.pem, tlsKey: nope.pem}\nfrontend: {dir: nowhere}",
+        "web: {https: 'a:1', tlsCert: nope.pem, tlsKey: nope.pem}\nfrontend: {dir: nowhere}\nconnectors: [{type: mockPassword, id: m, name: M}]",
     );
     let output = Run::new()
         .file("c.yaml", &config)
@@ -118,6 +118,7 @@ fn check_finds_nothing_in_a_good_file_and_looks_into_the_files_it_names() {
         output.stderr.contains("failed to load web static: "),
         "{output:?}"
     );
+    assert!(output.stderr.contains("connector \"m\": "), "{output:?}");
 }
 
 #[test]

@@ -9,9 +9,11 @@
 mod bad_input;
 mod command_line;
 mod dev;
+mod flow;
 mod harness;
 mod listeners;
 mod logger;
+mod logins;
 mod samples;
 mod signals;
 mod telemetry;

@@ -238,6 +238,7 @@ async fn certificates_behind_a_swapped_link_are_taken_up() {
     std::os::unix::fs::symlink("two", run.path("next")).unwrap();
     let mut dexd = run.start();
     let address = dexd.address("https");
+    assert!(connect(&address, &first, BOTH, "localhost").await.is_ok());
     std::fs::rename(dexd.path("next"), dexd.path("data")).unwrap();
     dexd.expect_line("reloaded TLS certificate");
     assert!(connect(&address, &second, BOTH, "localhost").await.is_ok());
