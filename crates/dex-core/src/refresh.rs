@@ -313,4 +313,6 @@ pub fn narrow_scopes<'a>(
 pub(crate) const CROSSING: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod tests;
