@@ -17,7 +17,12 @@ pub(crate) async fn route(op: &Provider, request: Incoming) -> Response<Body> {
         return not_found();
     };
     if let Some(asset) = op.pages.asset(&request.method, path, &request.headers) {
-        return asset.into_response();
+        let mut response = asset.into_response();
+        // Of the files only this one is a route that metrics count (compat: `config.md` §11.2).
+        if path == ROBOTS {
+            response.extensions_mut().insert(MatchedRoute(ROBOTS));
+        }
+        return response;
     }
     let Some(route) = match_route(op, path) else {
         return not_found();
@@ -105,6 +110,8 @@ fn segments(path: &str) -> Option<(&str, &str, &str)> {
 fn not_found() -> Response<Body> {
     plain(StatusCode::NOT_FOUND, "404 page not found\n")
 }
+
+const ROBOTS: &str = "/robots.txt";
 
 /// Routes whose answers scripts of other origins may read, if the operator lists them (compat: `web.md` §2).
 const CROSS_ORIGIN: [&str; 5] = [

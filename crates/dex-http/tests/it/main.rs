@@ -19,3 +19,4 @@ mod token_parallel;
 mod token_refresh;
 mod userinfo;
 mod well_known;
+mod whole_flow;

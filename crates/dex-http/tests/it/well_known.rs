@@ -365,6 +365,7 @@ async fn the_matched_route_is_told_to_metrics() {
         ("/dex/keys", Some("/keys")),
         ("/dex/token", Some("/token")),
         ("/dex", Some("/")),
+        ("/dex/robots.txt", Some("/robots.txt")),
         ("/dex/.well-known/openid-configuration", Some(DISCOVERY)),
         ("/dex/nosuch", None),
         ("/dex/static/main.css", None),
