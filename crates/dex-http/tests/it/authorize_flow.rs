@@ -277,7 +277,7 @@ async fn at_the_form(op: &TestProvider, browser: &mut crate::support::Browser) -
 }
 
 #[tokio::test]
-async fn authflow_38_and_web_17_a_foreign_way_back_is_dropped() {
+async fn authflow_38_web_17_and_d09_a_foreign_way_back_is_dropped() {
     let op = TestProvider::with_password_db().build().await;
     let mut browser = op.browser();
     let form = at_the_form(&op, &mut browser).await;
@@ -483,7 +483,7 @@ async fn a_consent_from_a_time_with_sessions_still_counts() {
 }
 
 #[tokio::test]
-async fn web_14_the_code_carries_what_was_asked_and_who_logged_in() {
+async fn web_14_and_d20_the_code_carries_what_was_asked_and_who_logged_in() {
     let op = TestProvider::usual()
         .entropy(SeededEntropy::new(7))
         .build()

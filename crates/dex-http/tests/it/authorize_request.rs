@@ -56,7 +56,7 @@ async fn authflow_02_and_web_08_an_unknown_client_is_told_on_a_page() {
 }
 
 #[tokio::test]
-async fn authflow_03_and_web_09_an_unregistered_redirect_uri_is_never_followed() {
+async fn authflow_03_web_09_and_d12_an_unregistered_redirect_uri_is_never_followed() {
     let op = TestProvider::usual().build().await;
     for redirect_uri in [
         "http://evil/",

@@ -7,6 +7,7 @@
 )]
 
 mod authorize_flow;
+mod authorize_log;
 mod authorize_request;
 mod authorize_sealed;
 mod embedding;

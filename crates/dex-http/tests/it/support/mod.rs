@@ -20,3 +20,12 @@ pub(crate) use provider::{
 pub(crate) use request::AuthorizeRequest;
 pub(crate) use token::{Answer, basic, form, part, payload};
 pub(crate) use upstream::{Denying, FormPost};
+
+/// Keeps every log call awake. With a single listener in the process, a call that another thread reaches first is put to sleep for
+/// good, because that thread has none; a listener for all threads prevents it.
+pub(crate) fn keep_logging() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    });
+}

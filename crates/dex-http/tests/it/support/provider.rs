@@ -80,6 +80,7 @@ impl TestProvider {
     /// Without clients and connectors; see [`TestBuilder`].
     #[expect(clippy::new_ret_no_self, reason = "begins the builder")]
     pub(crate) fn new() -> TestBuilder {
+        super::keep_logging();
         TestBuilder {
             issuer: ISSUER.to_owned(),
             policy: Policy::default(),
