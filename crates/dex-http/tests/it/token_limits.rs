@@ -44,7 +44,7 @@ async fn grants(op: &TestProvider) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn d05_every_grant_passes_every_limit() {
+async fn d05_tokens_31_every_grant_passes_every_limit() {
     let every_grant = grants(&TestProvider::for_tokens().build().await).await;
     assert!(!every_grant.is_empty());
     for grant in &every_grant {
@@ -68,7 +68,7 @@ async fn d05_every_grant_passes_every_limit() {
     }
 }
 
-/// tokens_31 is the row of the refresh grant and the client's list.
+/// Check 31 of `tokens.md` is the row of the refresh grant and the client's list.
 async fn forbid(op: &TestProvider, limit: &str, grant: &str) -> (&'static str, &'static str) {
     match limit {
         "client" => {

@@ -17,8 +17,10 @@ const REQUESTS: usize = 100;
 /// A name, the store, and what has to live as long as the store.
 fn stores() -> Vec<(&'static str, Arc<dyn Storage>, Option<tempfile::TempDir>)> {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = sqlite::Options::default();
-    options.file = folder.path().join("dex.db").to_str().unwrap().to_owned();
+    let options = sqlite::Options {
+        file: folder.path().join("dex.db").to_str().unwrap().to_owned(),
+        ..sqlite::Options::default()
+    };
     let sqlite = sqlite::Sqlite::open(&options).unwrap();
     vec![
         ("memory", Arc::new(Memory::new()), None),

@@ -218,7 +218,7 @@ fn with_origins(origins: &'static [&'static str]) -> impl FnOnce(&mut Policy) {
     }
 }
 
-/// config_55 says that Dex leaves these headers out on static files and unknown paths; ours are everywhere.
+/// Check 55 of `config.md` says that Dex leaves these headers out on static files and unknown paths; ours are everywhere.
 #[tokio::test]
 async fn web_32_config_55_operator_headers_are_on_every_answer() {
     let op = TestProvider::for_tokens()
