@@ -20,6 +20,7 @@ use tower::Service as _;
 
 use crate::config::Settings;
 use crate::health::Health;
+use crate::listen::body::Timely;
 use crate::listen::tls::Certificate;
 use crate::listen::{Handler, Listener, Servers};
 use crate::metrics::{Counted, Metrics};
@@ -208,6 +209,7 @@ struct Provider(IssuerService);
 impl Handler for Provider {
     async fn handle(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         request.extensions_mut().insert(PeerAddress(peer));
+        let request = request.map(|body| Timely::new(body, BODY_PATIENCE));
         match self.0.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
@@ -245,5 +247,7 @@ async fn end_at_once_on(mut signals: StopSignals) {
 
 /// How long requests in flight may take once a stop was asked for.
 const DRAIN: Duration = Duration::from_mins(1);
+/// How long a request's body may take; bodies here are forms.
+const BODY_PATIENCE: Duration = Duration::from_secs(30);
 /// How long the start waits for upstreams that connectors ask when they are opened.
 const OPEN_PATIENCE: Duration = Duration::from_secs(5);

@@ -3,6 +3,7 @@
 //! All listeners stop together: no new connections, idle ones close, requests in flight are finished until the deadline.
 
 mod address;
+pub(crate) mod body;
 mod in_flight;
 pub(crate) mod tls;
 
