@@ -1,4 +1,11 @@
 //! The OpenID Connect provider as one [`tower::Service`].
+//!
+//! # Adding a grant
+//! A file `src/token/<grant>.rs` with two phases: `prepare` finds out what is asked for and whether this client may have it, without
+//! writing anything; `complete` decides, signs and writes. `complete` takes proof that the client and the connector allow the grant,
+//! which only the shared gate gives. One variant of the `Grant` enum in `src/token/mod.rs`: the compiler lists the arms, discovery
+//! reads the list, and the test `d05_…` fails until the grant is in its table of limits. A grant that keeps state has its decision,
+//! a pure function of records and the time, in `dex-core`.
 
 mod answer;
 mod authorize;
