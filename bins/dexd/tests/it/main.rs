@@ -6,9 +6,15 @@
     reason = "tests"
 )]
 
+mod agent;
 mod bad_input;
+mod browser;
+mod chromium;
 mod command_line;
 mod dev;
+#[path = "../../../../testdata/dex-databases/mod.rs"]
+mod dex_databases;
+mod fixtures;
 mod flow;
 mod harness;
 mod listeners;
