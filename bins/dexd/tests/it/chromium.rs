@@ -27,7 +27,7 @@ impl Chromium {
             .lines()
             .map_while(Result::ok)
             .find_map(|line| {
-                line.split_once("on port ")?
+                line.split_once("successfully on port ")?
                     .1
                     .trim_end_matches('.')
                     .parse()

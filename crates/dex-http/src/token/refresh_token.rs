@@ -1,7 +1,7 @@
 //! Grant `refresh_token` (RFC 6749 §6; compat: `tokens.md` §6).
 //!
-//! One storage read, the identity read again at the upstream, two signatures, one transaction. The decision is taken twice by the same
-//! pure function: before anything is done, and inside the transaction, where it counts.
+//! The family and what is kept of its user are read, the identity is read again at the upstream, two signatures, one transaction.
+//! The decision is taken twice by the same pure function: before anything is done, and inside the transaction, where it counts.
 
 use dex_connectors::{Identity, Scopes};
 use dex_core::go_quote::quote_list;
@@ -24,6 +24,8 @@ use crate::provider::Provider;
 /// A refresh token that this client may redeem.
 pub(super) struct Prepared {
     record: RefreshToken,
+    /// What is kept of the user beside the family.
+    session: Option<OfflineSession>,
     presented: RefreshTokenValue,
     redemption: Redemption,
     /// The clock, read when the turn came; it decides here and inside the transaction alike.
@@ -66,6 +68,7 @@ pub(super) async fn prepare(exchange: &Exchange<'_>) -> Result<Prepared, OAuthEr
     );
     match (verdict, record) {
         (Ok(redemption), Some(record)) => Ok(Prepared {
+            session: offline_session(op, &record).await?,
             record,
             presented,
             redemption,
@@ -95,7 +98,7 @@ impl Prepared {
         let requested = exchange.form.get("scope").unwrap_or_default();
         let scopes = refresh::narrow_scopes(&self.record.scopes, requested)
             .map_err(|refused| invalid_request(unauthorized_scopes(&refused)))?;
-        let identity = self.read_identity(op, connector, &scopes).await?;
+        let identity = self.read_identity(connector, &scopes).await?;
         let tokens = issue(
             op,
             &TokenRequest {
@@ -105,7 +108,7 @@ impl Prepared {
                 scopes: &scopes,
                 nonce: &self.record.nonce,
                 auth_time: Timestamp::ZERO,
-                session_id: "",
+                session_id: self.session_id(),
                 code: None,
                 id_token: IdToken::Issued,
             },
@@ -129,7 +132,6 @@ impl Prepared {
     /// The identity as the upstream sees it now; the stored one where there is nothing to ask, or within the reuse interval.
     async fn read_identity(
         &self,
-        op: &Provider,
         connector: &AllowedConnector,
         scopes: &[&str],
     ) -> Result<Identity, OAuthError> {
@@ -148,7 +150,7 @@ impl Prepared {
         };
         let known = Identity {
             connector_data: if upstream.needs_connector_data() {
-                self.connector_data(op).await?
+                self.connector_data()
             } else {
                 Blob::default()
             },
@@ -163,22 +165,23 @@ impl Prepared {
     }
 
     /// What the connector wanted kept. Dex moves it from the token to the offline session at the first refresh.
-    async fn connector_data(&self, op: &Provider) -> Result<Blob, OAuthError> {
+    fn connector_data(&self) -> Blob {
         if !self.record.connector_data.is_empty() {
-            return Ok(self.record.connector_data.clone());
+            return self.record.connector_data.clone();
         }
-        let key = (
-            self.record.claims.user_id.as_str(),
-            self.record.connector_id.as_str(),
-        );
-        let session = op
-            .storage
-            .find::<OfflineSession>(key)
-            .await
-            .map_err(internal)?;
-        Ok(session
-            .map(|session| session.connector_data)
-            .unwrap_or_default())
+        self.session
+            .as_ref()
+            .map(|session| session.connector_data.clone())
+            .unwrap_or_default()
+    }
+
+    /// The browser session the family came from, as recorded when it was issued (`sid`); empty if there was none.
+    fn session_id(&self) -> &str {
+        self.session
+            .as_ref()
+            .and_then(|session| session.refresh.get(&self.record.client_id))
+            .filter(|reference| reference.id == self.record.id)
+            .map_or("", |reference| &reference.session_id)
     }
 
     /// Writes what was decided and returns the refresh token for the client.
@@ -186,6 +189,7 @@ impl Prepared {
         let policy = op.policy.refresh;
         let Self {
             record,
+            session: _,
             presented,
             redemption,
             now,
@@ -242,6 +246,17 @@ impl Prepared {
             .map_err(update_failed)?
             .map_err(rejected)
     }
+}
+
+async fn offline_session(
+    op: &Provider,
+    record: &RefreshToken,
+) -> Result<Option<OfflineSession>, OAuthError> {
+    let key = (record.claims.user_id.as_str(), record.connector_id.as_str());
+    op.storage
+        .find::<OfflineSession>(key)
+        .await
+        .map_err(internal)
 }
 
 /// Ends a family because an old secret came back, unless that turns out to be untrue inside the transaction.
