@@ -114,6 +114,8 @@ pub(super) struct OAuth2 {
     pub(super) response_types: Vec<String>,
     pub(super) skip_approval_screen: bool,
     pub(super) always_show_login_screen: bool,
+    /// Ours: `sealed` or `stored`.
+    pub(super) auth_requests: String,
     pub(super) password_connector: String,
     pub(super) pkce: Pkce,
 }
@@ -140,6 +142,8 @@ pub(super) struct Expiry {
 pub(super) struct RefreshTokens {
     pub(super) disable_rotation: bool,
     pub(super) reuse_interval: String,
+    /// Ours: a new login ends the earlier family of the same user and client, as in Dex.
+    pub(super) one_per_client: bool,
     pub(super) absolute_lifetime: String,
     pub(super) valid_if_not_used_for: String,
 }

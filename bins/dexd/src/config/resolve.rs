@@ -5,7 +5,7 @@ use std::time::Duration;
 use dex_core::go_duration;
 use dex_core::go_quote::quote;
 use dex_core::lenient;
-use dex_http::{IssuerUrl, Policy};
+use dex_http::{AuthRequestMode, IssuerUrl, Policy};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
@@ -429,6 +429,7 @@ fn lifetimes(block: &raw::Expiry, expiry: &mut Expiry, policy: &mut Policy, faul
         "refresh tokens reuse interval",
     );
     policy.refresh.rotate = !tokens.disable_rotation;
+    policy.refresh.one_per_client = tokens.one_per_client;
     policy.refresh.valid_if_not_used_for = idle.filter(|lifetime| !lifetime.is_zero());
     policy.refresh.absolute_lifetime = absolute.filter(|lifetime| !lifetime.is_zero());
     policy.refresh.reuse_interval = reuse.unwrap_or_default();
@@ -478,6 +479,18 @@ fn oauth2(block: &raw::OAuth2, policy: &mut Policy, faults: &mut Faults) {
     policy.pkce_required = block.pkce.enforce;
     policy.skip_approval_screen = block.skip_approval_screen;
     policy.always_show_login_screen = block.always_show_login_screen;
+    policy.auth_requests = match block.auth_requests.as_str() {
+        "" | "sealed" => AuthRequestMode::Sealed,
+        "stored" => AuthRequestMode::Stored,
+        other => {
+            faults.add(
+                Stage::Start,
+                "oauth2.authRequests".to_owned(),
+                format!("unsupported oauth2.authRequests {other:?}: want \"sealed\" or \"stored\""),
+            );
+            AuthRequestMode::Sealed
+        }
+    };
 }
 
 /// A duration that may be left out; a fault in Dex's words if it is none.

@@ -22,6 +22,7 @@ mod logger;
 mod logins;
 mod samples;
 mod signals;
+mod switches;
 mod telemetry;
 mod tls;
 mod validation;
