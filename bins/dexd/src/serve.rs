@@ -34,6 +34,8 @@ pub(crate) async fn run(settings: Settings, welcome: Option<String>) -> anyhow::
     let mut signals = StopSignals::listen()?;
     let hangups = process::hangups()?;
     startup_log::begin(&settings);
+    // The signer's library reads its own configuration and error texts at first use; here that happens while the storage opens.
+    tokio::task::spawn_blocking(openssl::init);
     let metrics = Metrics::new()?;
     let store = open::storage(&settings.storage).await?;
     tracing::info!(storage_type = settings.storage.kind(), "config storage");
