@@ -263,7 +263,8 @@ const NAMES: [&str; 30] = [
     "error_description",
 ];
 
-const TEXTS: [&str; 24] = [
+const TEXTS: [&str; 25] = [
+    HANDLE,
     "app",
     "cli",
     "secret",
@@ -290,4 +291,11 @@ const TEXTS: [&str; 24] = [
     "//evil.example",
 ];
 
-const COOKIES: [&str; 4] = ["dexd", "dexd_request", "dex_session", "__Host-x"];
+/// The shape of a pending request's handle, in `state`, `req` and the name of its cookie.
+const HANDLE: &str = "abcdefghijklmnopqrstuvwxy";
+
+const COOKIES: [&str; 3] = [
+    "dexd_req_abcdefghijklmnopqrstuvwxy",
+    "dexd_req_",
+    "dex_session",
+];
