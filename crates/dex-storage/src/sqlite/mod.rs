@@ -25,7 +25,7 @@ use self::failure::{Failure, closed, is_busy, unavailable};
 use self::location::Location;
 use self::migrate::MigrationError;
 use self::readers::{Lease, Readers};
-use self::writer::Writer;
+use self::writer::{Journal, Writer};
 use crate::{Collected, Storage, StorageError, Transaction, Write};
 
 /// How to open a database.
@@ -76,6 +76,7 @@ impl Sqlite {
         let file: Arc<str> = location.shown.as_str().into();
         let explain = |error| unavailable(&file, &Arc::new(error));
         let mut connection = open_writer(&location, options.busy_timeout).map_err(explain)?;
+        let leave = journal_of(&connection).map_err(explain)?;
         let steps = migrate::migrate(&mut connection).map_err(|error| match error {
             MigrationError::Sqlite(error) => explain(error),
             error => StorageError::unavailable(format!("sqlite3 database {file} {error}"), error),
@@ -89,7 +90,7 @@ impl Sqlite {
             .then(|| ReaderPools::open(&location))
             .transpose()
             .map_err(explain)?;
-        let writer = Writer::start(connection, Arc::clone(&file)).map_err(|error| {
+        let writer = Writer::start(connection, Arc::clone(&file), leave).map_err(|error| {
             StorageError::unavailable(
                 format!("sqlite3 database {file}: cannot start the writing thread: {error}"),
                 error,
@@ -296,6 +297,19 @@ fn make_private_file(location: &Location) {
             .mode(0o600)
             .open(&location.name);
     }
+}
+
+/// How the file is found, and how it will be left: Dex's files with a rollback journal, new ones and our own with a write-ahead log,
+/// which spares the next start four flushes. Dex reads both.
+fn journal_of(connection: &Connection) -> rusqlite::Result<Journal> {
+    let pages: i64 = connection.query_row("PRAGMA page_count", [], |row| row.get(0))?;
+    let mode: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    let is_log = pages == 0 || mode.eq_ignore_ascii_case("wal");
+    Ok(if is_log {
+        Journal::WriteAhead
+    } else {
+        Journal::Rollback
+    })
 }
 
 /// Turns write-ahead logging on; `false` where the file system has no shared memory for it.

@@ -26,12 +26,19 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread on its connection.
-    pub(super) fn start(connection: Connection, file: Arc<str>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        file: Arc<str>,
+        leave: Journal,
+    ) -> std::io::Result<Self> {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let shown = Arc::clone(&file);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
-            .spawn(move || serve(connection, jobs, &shown))?;
+            .spawn(move || {
+                serve(&connection, jobs, &shown);
+                release(connection, &shown, leave);
+            })?;
         Ok(Self {
             file,
             queue: Some(queue),
@@ -172,7 +179,7 @@ where
     }
 }
 
-fn serve(connection: Connection, mut jobs: mpsc::Receiver<Message>, file: &str) {
+fn serve(connection: &Connection, mut jobs: mpsc::Receiver<Message>, file: &str) {
     let mut messages = Vec::with_capacity(MAX_BATCH);
     let mut batch: Vec<Box<dyn Job>> = Vec::with_capacity(MAX_BATCH);
     let mut stopping = false;
@@ -188,7 +195,7 @@ fn serve(connection: Connection, mut jobs: mpsc::Receiver<Message>, file: &str) 
         if batch.is_empty() {
             continue;
         }
-        let committed = run_batch(&connection, &mut batch, file);
+        let committed = run_batch(connection, &mut batch, file);
         if let Err(error) = &committed {
             tracing::error!(%error, file, jobs = batch.len(), "sqlite3 transaction failed");
         }
@@ -198,7 +205,6 @@ fn serve(connection: Connection, mut jobs: mpsc::Receiver<Message>, file: &str) 
         }
     }
     jobs.close();
-    release(connection, file);
 }
 
 /// One transaction. On an error none of the batch has taken effect.
@@ -242,18 +248,24 @@ fn execute(connection: &Connection, sql: &str) -> Result<(), Arc<Error>> {
     Ok(())
 }
 
-/// Leaves one plain file behind, as Dex makes them. If another process has the file open, it stays in WAL mode, which Dex reads too.
-fn release(connection: Connection, file: &str) {
+/// How a database file is left when it is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// As Dex makes them.
+    Rollback,
+    WriteAhead,
+}
+
+/// Leaves one file behind, with nothing beside it. If another process has it open, that one does so.
+fn release(connection: Connection, file: &str, leave: Journal) {
     let _ = connection.busy_timeout(Duration::ZERO);
-    let plain = connection
-        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        .and_then(|()| {
-            connection.query_row("PRAGMA journal_mode=DELETE", [], |row| {
-                row.get::<_, String>(0)
-            })
-        });
-    if let Err(error) = plain {
-        tracing::debug!(%error, file, "the sqlite3 file stays in WAL mode");
+    let mut flushed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    if leave == Journal::Rollback {
+        flushed = flushed
+            .and_then(|()| connection.query_row("PRAGMA journal_mode=DELETE", [], |_| Ok(())));
+    }
+    if let Err(error) = flushed {
+        tracing::debug!(%error, file, "the sqlite3 file is not left as it was found");
     }
     if let Err((_, error)) = connection.close() {
         tracing::warn!(%error, file, "closing the sqlite3 database failed");
