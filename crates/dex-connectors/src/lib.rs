@@ -189,12 +189,6 @@ pub trait RefreshIdentity: Send + Sync + fmt::Debug {
     /// The identity now, given what was known and kept. The user id must be the same; callers refuse another one.
     async fn refresh(&self, scopes: Scopes, identity: Identity)
     -> Result<Identity, ConnectorError>;
-
-    /// Whether [`refresh`](Self::refresh) looks at [`Identity::connector_data`]. A connector that does not saves its callers the
-    /// search for it. Default true.
-    fn needs_connector_data(&self) -> bool {
-        true
-    }
 }
 
 /// Vouches for a token of the upstream.

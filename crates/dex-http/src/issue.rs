@@ -7,7 +7,7 @@ use dex_core::entropy::new_uuid;
 use dex_core::go_json;
 use dex_core::opaque::Subject;
 use dex_core::records::{Claims, Client};
-use dex_signer::{SignerError, SigningKey};
+use dex_signer::{HashedPayload, SignerError};
 use dex_storage::{StorageError, StorageExt as _};
 
 use crate::provider::Provider;
@@ -99,21 +99,22 @@ pub(crate) async fn issue<S: AsRef<str> + Sync>(
         c_hash: "",
         identity: IdentityClaims::of(request.scopes, request.claims, request.connector_id),
     };
-    let access_token = sign(key.as_ref(), &access).await?;
-    let id_token = if request.id_token == IdToken::Issued {
-        let algorithm = key.algorithm();
+    let payload = go_json::to_vec(&access);
+    let (access_token, id_token) = if request.id_token == IdToken::Issued {
+        let c_hash = request
+            .code
+            .map(|code| key.algorithm().half_hash(code))
+            .unwrap_or_default();
         let id = TokenClaims {
             jti: &new_id_token_jti(op.entropy.as_ref()),
-            at_hash: &algorithm.half_hash(&access_token),
-            c_hash: &request
-                .code
-                .map(|code| algorithm.half_hash(code))
-                .unwrap_or_default(),
+            at_hash: AT_HASH_HERE,
+            c_hash: &c_hash,
             ..access
         };
-        Some(sign(key.as_ref(), &id).await?)
+        let (access_token, id_token) = key.sign_pair(payload, without_at_hash(&id)).await?;
+        (access_token, Some(id_token))
     } else {
-        None
+        (key.sign(None, payload).await?, None)
     };
     Ok(Tokens {
         access_token,
@@ -140,9 +141,24 @@ async fn check_trust(
     Ok(())
 }
 
-async fn sign(key: &dyn SigningKey, claims: &TokenClaims<'_>) -> Result<String, SignerError> {
-    key.sign(None, go_json::to_vec(claims)).await
+/// The claims of an ID token, but for the hash of an access token that is not signed yet.
+fn without_at_hash(claims: &TokenClaims<'_>) -> HashedPayload {
+    let mut before = go_json::to_vec(claims);
+    // No string value can contain this member: quotes in values are escaped.
+    let member = format!("\"at_hash\":\"{AT_HASH_HERE}\"");
+    let place = before
+        .windows(member.len())
+        .position(|window| window == member.as_bytes())
+        .map_or(before.len(), |start| {
+            start + member.len() - AT_HASH_HERE.len() - 1
+        });
+    let after = before.split_off(place);
+    let after = after.get(AT_HASH_HERE.len()..).unwrap_or_default().to_vec();
+    HashedPayload::around(before, after)
 }
+
+/// Stands where the hash will be.
+const AT_HASH_HERE: &str = "at_hash";
 
 /// Zero, which is left out, for an unset time.
 fn auth_time_secs(at: Timestamp) -> i64 {

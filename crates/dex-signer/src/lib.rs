@@ -94,6 +94,41 @@ pub trait SigningKey: Send + Sync + fmt::Debug + 'static {
     ///
     /// Does not block the async workers.
     async fn sign(&self, typ: Option<&str>, payload: Vec<u8>) -> Result<String, SignerError>;
+
+    /// Signs `first`, then `second` with the hash of the first token in its place: an access token and the ID token that is bound
+    /// to it (`at_hash`, OpenID Connect Core 1.0 §3.1.3.6). One hand-over where there are signing threads.
+    async fn sign_pair(
+        &self,
+        first: Vec<u8>,
+        second: HashedPayload,
+    ) -> Result<(String, String), SignerError> {
+        let first = self.sign(None, first).await?;
+        let second = second.with_hash(&self.algorithm().half_hash(&first));
+        let second = self.sign(None, second).await?;
+        Ok((first, second))
+    }
+}
+
+/// A JSON payload that lacks one thing: the hash of a token that is signed just before it.
+#[derive(Debug)]
+pub struct HashedPayload {
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl HashedPayload {
+    /// The payload around the place of the hash, which needs no escaping in JSON: it is base64url.
+    pub fn around(before: Vec<u8>, after: Vec<u8>) -> Self {
+        Self { before, after }
+    }
+
+    /// The whole payload.
+    pub fn with_hash(self, hash: &str) -> Vec<u8> {
+        let mut payload = self.before;
+        payload.extend_from_slice(hash.as_bytes());
+        payload.extend_from_slice(&self.after);
+        payload
+    }
 }
 
 /// A signer failed.

@@ -98,10 +98,6 @@ impl PasswordLogin for Local {
 
 #[async_trait]
 impl RefreshIdentity for Local {
-    fn needs_connector_data(&self) -> bool {
-        false
-    }
-
     async fn refresh(
         &self,
         _scopes: Scopes,

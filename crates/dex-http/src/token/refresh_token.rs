@@ -149,11 +149,7 @@ impl Prepared {
             groups: has_scope(&Scope::Groups),
         };
         let known = Identity {
-            connector_data: if upstream.needs_connector_data() {
-                self.connector_data()
-            } else {
-                Blob::default()
-            },
+            connector_data: self.connector_data(),
             ..stored()
         };
         let identity = upstream.refresh(flags, known).await.map_err(internal)?;

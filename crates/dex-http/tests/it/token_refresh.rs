@@ -316,14 +316,15 @@ async fn o17_a_mangled_refresh_token_is_invalid_and_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_refresh_is_one_read_and_one_transaction() {
+async fn a_refresh_reads_the_family_and_its_user_and_writes_once() {
     let op = TestProvider::for_tokens().build().await;
     let token = op.refresh_token("openid").await;
     op.storage.forget_writes();
     op.refresh(&token).await.assert_ok();
     assert_eq!(op.storage.writes(), 1);
-    // The client, the token and the connector: the first and last are in memory for those of the configuration file.
-    assert_eq!(op.storage.reads(), 3);
+    // The client, the token, what is kept of its user (`sid`), the connector: the first and last are in memory for those of the
+    // configuration file.
+    assert_eq!(op.storage.reads(), 4);
 }
 
 #[tokio::test]

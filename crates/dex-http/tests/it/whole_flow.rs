@@ -69,8 +69,8 @@ async fn connectors_2_50_a_deleted_person_cannot_refresh() {
     let answer = op.refresh(&tokens.text("refresh_token")).await;
     let tokens = answer.assert_ok();
     assert_eq!(payload(&tokens["id_token"])["email"], USER_EMAIL);
-    // The client, the token, the connector, the person: nothing is looked for that the connector does not need.
-    assert_eq!((op.storage.reads(), op.storage.writes()), (4, 1));
+    // The client, the token, what is kept of its user, the connector, the person.
+    assert_eq!((op.storage.reads(), op.storage.writes()), (5, 1));
     op.storage.delete::<Password>(USER_EMAIL).await.unwrap();
     op.refresh(tokens["refresh_token"].as_str().unwrap())
         .await

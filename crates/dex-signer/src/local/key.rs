@@ -13,14 +13,14 @@ use serde_json::Value;
 use super::pool::SigningPool;
 use crate::jwk::Members;
 use crate::key_set::VerifyingKey;
-use crate::{Algorithm, InvalidKey, SignerError, SigningKey};
+use crate::{Algorithm, HashedPayload, InvalidKey, SignerError, SigningKey};
 
 /// Parsed once, used for every signature until the next rotation.
 pub(super) struct LocalKey {
     id: String,
     algorithm: Algorithm,
     /// The encoded header without `typ`, made once.
-    header: String,
+    header: Arc<str>,
     public: Value,
     signer: Arc<dyn JwsSigner>,
     pool: Arc<SigningPool>,
@@ -45,13 +45,13 @@ impl LocalKey {
         let signer = members.signer(algorithm)?;
         let mut key = Self {
             algorithm,
-            header: String::new(),
+            header: Arc::from(""),
             public: members.public().to_value(),
             signer: signer.into(),
             pool,
             id: members.kid,
         };
-        key.header = key.encode_header(None);
+        key.header = key.encode_header(None).into();
         Ok(key)
     }
 
@@ -96,31 +96,69 @@ impl SigningKey for LocalKey {
     }
 
     async fn sign(&self, typ: Option<&str>, payload: Vec<u8>) -> Result<String, SignerError> {
-        let mut token = match typ {
-            None => {
-                let mut token =
-                    String::with_capacity(self.header.len() + payload.len() * 4 / 3 + 360);
-                token.push_str(&self.header);
-                token
-            }
-            typ => self.encode_header(typ),
-        };
-        token.push('.');
-        URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+        let token = self.signing_input(typ, &payload);
         if self.is_quick() {
             return append_signature(&*self.signer, token);
         }
         let signer = Arc::clone(&self.signer);
-        self.pool
-            .run(move || append_signature(&*signer, token))
+        self.on_signing_thread(move || append_signature(&*signer, token))
             .await
-            .unwrap_or_else(|| {
-                Err(SignerError::Unavailable {
-                    context: "the signing threads are gone".to_owned(),
-                    source: None,
-                })
-            })
     }
+
+    async fn sign_pair(
+        &self,
+        first: Vec<u8>,
+        second: HashedPayload,
+    ) -> Result<(String, String), SignerError> {
+        let first = self.signing_input(None, &first);
+        let (signer, header, algorithm) = (
+            Arc::clone(&self.signer),
+            Arc::clone(&self.header),
+            self.algorithm,
+        );
+        let both = move || {
+            let first = append_signature(&*signer, first)?;
+            let second = second.with_hash(&algorithm.half_hash(&first));
+            let second = append_signature(&*signer, encode(&header, &second))?;
+            Ok((first, second))
+        };
+        if self.is_quick() {
+            both()
+        } else {
+            self.on_signing_thread(both).await
+        }
+    }
+}
+
+impl LocalKey {
+    /// What is signed: header and payload, encoded.
+    fn signing_input(&self, typ: Option<&str>, payload: &[u8]) -> String {
+        match typ {
+            None => encode(&self.header, payload),
+            typ => encode(&self.encode_header(typ), payload),
+        }
+    }
+
+    async fn on_signing_thread<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, SignerError> + Send + 'static,
+    ) -> Result<T, SignerError> {
+        self.pool.run(job).await.unwrap_or_else(|| {
+            Err(SignerError::Unavailable {
+                context: "the signing threads are gone".to_owned(),
+                source: None,
+            })
+        })
+    }
+}
+
+/// An encoded header and a payload, with room for the signature.
+fn encode(header: &str, payload: &[u8]) -> String {
+    let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 360);
+    token.push_str(header);
+    token.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut token);
+    token
 }
 
 fn append_signature(signer: &dyn JwsSigner, mut token: String) -> Result<String, SignerError> {
