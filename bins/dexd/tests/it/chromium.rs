@@ -1,4 +1,4 @@
-//! A real Chromium, driven over WebDriver.
+//! A real Chromium, driven over its driver's HTTP interface.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;

@@ -149,7 +149,7 @@ fn text<'v>(value: &'v Value, key: &str) -> &'v str {
         .unwrap_or_else(|| panic!("{key} is not text"))
 }
 
-/// 1. It starts without any step by hand.
+/// Rule 1: It starts without any step by hand.
 fn rule_1(name: &str) {
     let fixture = Fixture::load(name);
     let dexd = fixture.start();
@@ -162,7 +162,7 @@ fn rule_1(name: &str) {
     );
 }
 
-/// 2. Every published key is kept, none is added before its time, stored tokens verify.
+/// Rule 2: Every published key is kept, none is added before its time, stored tokens verify.
 fn rule_2(name: &str) {
     let fixture = Fixture::load(name);
     let dexd = fixture.start();
@@ -196,7 +196,7 @@ fn jws(token: &Value) -> String {
     text(token, "token").to_owned()
 }
 
-/// 3. Every current refresh token refreshes once with rotation, for its client only, with the right claims.
+/// Rule 3: Every current refresh token refreshes once with rotation, for its client only, with the right claims.
 fn rule_3_current(name: &str) {
     let fixture = Fixture::load(name);
     let dexd = fixture.start();
@@ -259,7 +259,7 @@ fn rule_3_current(name: &str) {
     }
 }
 
-/// 3. Replaced strings are refused.
+/// Rule 3: Replaced strings are refused.
 fn rule_3_replaced(name: &str) {
     let fixture = Fixture::load(name);
     let dexd = fixture.start();
@@ -273,7 +273,7 @@ fn rule_3_replaced(name: &str) {
     }
 }
 
-/// 3. Within a reuse interval that covers the age of the database the string before the current one gives the current one.
+/// Rule 3: Within a reuse interval that covers the age of the database the string before the current one gives the current one.
 fn rule_3_reuse(name: &str) {
     let fixture = Fixture::load(name);
     let expiry = json!({"expiry": {"refreshTokens": {"reuseInterval": "876000h"}}});
@@ -296,7 +296,7 @@ fn rule_3_reuse(name: &str) {
     }
 }
 
-/// 4. A code whose time has not come redeems once, with its verifier; an expired one is refused with 400.
+/// Rule 4: A code whose time has not come redeems once, with its verifier; an expired one is refused with 400.
 fn rule_4(name: &str) {
     let fixture = Fixture::load(name);
     let codes = fixture.list("auth_codes");
@@ -343,7 +343,7 @@ fn rule_4(name: &str) {
     );
 }
 
-/// 5. The request that waits at the password form can be finished (none of releases without step keys has to).
+/// Rule 5: The request that waits at the password form can be finished (none of releases without step keys has to).
 fn rule_5_login(name: &str) {
     let fixture = Fixture::load(name);
     move_requests_forward(&fixture);
@@ -362,12 +362,15 @@ fn rule_5_login(name: &str) {
     if callback.starts_with("/dex/approval?") {
         let form = [("req", text(pending, "id")), ("approval", "approve")];
         let answer = agent.post_form(&callback, &form);
-        callback = agent.get(answer.location()).location().to_owned();
+        agent
+            .get(answer.location())
+            .location()
+            .clone_into(&mut callback);
     }
     finish(&fixture, &agent, pending, &callback);
 }
 
-/// 5. The request that waits at the approval page: finished on master, elsewhere finished or refused with 4xx, never by a link
+/// Rule 5: The request that waits at the approval page: finished on master, elsewhere finished or refused with 4xx, never by a link
 /// made with an empty key.
 fn rule_5_approval(name: &str) {
     let fixture = Fixture::load(name);
@@ -445,7 +448,7 @@ fn finish(fixture: &Fixture, agent: &Agent, pending: &Value, callback: &str) {
     );
 }
 
-/// 7. All users log in with their password and no other, the address in any letter case; stored connectors work; all clients'
+/// Rule 7: All users log in with their password and no other, the address in any letter case; stored connectors work; all clients'
 /// secrets and redirect URIs are accepted.
 fn rule_7(name: &str) {
     let fixture = Fixture::load(name);
@@ -557,7 +560,7 @@ fn log_in(dexd: &Server, connector: &str, login: &str, password: &str) -> u16 {
         .status
 }
 
-/// 9. Afterwards the schema is still one that Dex opens, and nothing is lost or doubled.
+/// Rule 9: Afterwards the schema is still one that Dex opens, and nothing is lost or doubled.
 fn rule_9(name: &str) {
     let fixture = Fixture::load(name);
     let before = fixture.open();

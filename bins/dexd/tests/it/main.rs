@@ -15,6 +15,7 @@ mod dev;
 #[path = "../../../../testdata/dex-databases/mod.rs"]
 mod dex_databases;
 mod fixtures;
+mod flood;
 mod flow;
 mod harness;
 mod listeners;

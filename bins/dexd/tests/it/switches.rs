@@ -58,7 +58,7 @@ fn start(extra: &str) -> Dexd {
 fn log_in(agent: &mut Agent) -> String {
     let mut answer: Answer = agent.get(AUTHORIZE);
     while !answer.location().starts_with("http://127.0.0.1:5555/") {
-        answer = agent.get(&answer.location().to_owned());
+        answer = agent.get(answer.location());
     }
     let callback = url::Url::parse(answer.location()).unwrap();
     let code = callback
