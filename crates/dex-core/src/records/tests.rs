@@ -115,6 +115,15 @@ fn malformed_json_is_an_error_that_names_the_column() {
 }
 
 #[test]
+fn numbers_of_many_digits_survive_being_stored_twice() {
+    let mut row = NextSigningKey::default().to_row();
+    row.values[1] =
+        Value::Bytes(b"{\"n\": 1111111575757575757111111111111111111111111111.11e11}".to_vec());
+    let once = NextSigningKey::from_row(row).unwrap();
+    assert_eq!(NextSigningKey::from_row(once.to_row()).unwrap(), once);
+}
+
+#[test]
 fn debug_shows_no_secret() {
     let client = Client {
         id: "a".into(),
